@@ -1,0 +1,231 @@
+package hub_test
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"fanfold/hub"
+	"fanfold/hub/stream"
+)
+
+// words is a codec that writes events so that a test can read them.
+type words struct {
+	name  string
+	calls *counter // nil: don't count
+}
+
+type counter struct {
+	mu sync.Mutex
+	n  int
+}
+
+func (w words) Encode(e hub.Event) []byte {
+	if w.calls != nil {
+		w.calls.mu.Lock()
+		w.calls.n++
+		w.calls.mu.Unlock()
+	}
+	switch e.Kind {
+	case hub.KindMessage:
+		return fmt.Appendf(nil, "%s%s:%s", w.name, e.Message.Channel, e.Message.Data)
+	case hub.KindJoin:
+		return fmt.Appendf(nil, "join %s %s", e.Subscription, e.Client.User)
+	case hub.KindLeave:
+		return fmt.Appendf(nil, "leave %s %s", e.Subscription, e.Client.User)
+	case hub.KindUnsubscribed:
+		return fmt.Appendf(nil, "unsubscribed %s %d", e.Subscription, e.Reason.Code)
+	case hub.KindPing:
+		return fmt.Appendf(nil, "ping %s", e.Subscription)
+	}
+	return nil
+}
+
+// client is a transport that keeps what it is sent. While stalled it takes
+// nothing.
+type client struct {
+	*hub.Session
+	stalled bool // static
+
+	mu      sync.Mutex
+	got     []string
+	closed  *hub.Reason
+	changed chan struct{}
+}
+
+func connect(t testing.TB, h *hub.Hub, c hub.SessionConfig) *client {
+	t.Helper()
+	return connectTo(t, h, c, &client{})
+}
+
+func connectTo(t testing.TB, h *hub.Hub, config hub.SessionConfig, c *client) *client {
+	t.Helper()
+	c.changed = make(chan struct{}, 1)
+	config.Conn = c
+	if config.Codec == nil {
+		config.Codec = words{}
+	}
+	var err error
+	if c.Session, err = h.Open(config); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(sync.OnceFunc(c.Detach))
+	return c
+}
+
+// Wake takes everything at once, as a transport that is never busy.
+func (c *client) Wake() {
+	if !c.stalled {
+		c.drain()
+	}
+}
+
+func (c *client) drain() {
+	for {
+		frames := c.Take(nil, 1<<20)
+		if len(frames) == 0 {
+			return
+		}
+		c.mu.Lock()
+		for _, frame := range frames {
+			c.got = append(c.got, string(frame))
+		}
+		c.mu.Unlock()
+		c.tell()
+	}
+}
+
+func (c *client) Close(r hub.Reason) {
+	c.mu.Lock()
+	if c.closed != nil {
+		panic("closed twice")
+	}
+	c.closed = &r
+	c.mu.Unlock()
+	c.tell()
+}
+
+func (c *client) tell() {
+	select {
+	case c.changed <- struct{}{}:
+	default:
+	}
+}
+
+// wait returns what came once there is at least n of it.
+func (c *client) wait(t testing.TB, n int) []string {
+	t.Helper()
+	var got []string
+	c.until(t, fmt.Sprintf("%d frames", n), func() bool { got = slices.Clone(c.got); return len(got) >= n })
+	return got
+}
+
+func (c *client) waitClosed(t testing.TB) hub.Reason {
+	t.Helper()
+	c.until(t, "the close", func() bool { return c.closed != nil })
+	return *c.closed
+}
+
+func (c *client) until(t testing.TB, what string, done func() bool) {
+	t.Helper()
+	timeout := time.After(10 * time.Second)
+	for {
+		c.mu.Lock()
+		ok := done()
+		c.mu.Unlock()
+		if ok {
+			return
+		}
+		select {
+		case <-c.changed:
+		case <-timeout:
+			t.Fatalf("no %s in 10 s; got %q, closed %v", what, c.got, c.closed)
+		}
+	}
+}
+
+func (c *client) subscribe(t testing.TB, keys ...string) *hub.Subscription {
+	t.Helper()
+	sub, err := c.Subscribe(t.Context(), hub.SubscribeOptions{Keys: keys})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sub
+}
+
+// follow subscribes from now on.
+func (c *client) follow(t testing.TB, keys ...string) *client {
+	t.Helper()
+	c.subscribe(t, keys...).Resume(hub.Position{})
+	return c
+}
+
+func newHub(t testing.TB, c hub.Config) *hub.Hub {
+	t.Helper()
+	engine, err := stream.Open(t.Context(), stream.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := engine.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	c.Engine = engine
+	h, err := hub.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := h.Shutdown(t.Context()); err != nil && t.Context().Err() == nil {
+			t.Error(err)
+		}
+	})
+	return h
+}
+
+func publish(t testing.TB, h *hub.Hub, channel string, data string) *hub.Message {
+	t.Helper()
+	m := &hub.Message{Channel: channel, Data: []byte(data)}
+	if err := h.Publish(t.Context(), m, false); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func same(t testing.TB, what string, got []string, want ...string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("%s:\n got %q\nwant %q", what, got, want)
+	}
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if code == 0 && leaks() {
+		code = 1
+	}
+	if code != 0 {
+		fmt.Println("exit", code)
+	}
+	exit(code)
+}
+
+// leaks reports whether goroutines of the hub are left.
+func leaks() bool {
+	var stacks string
+	for range 100 {
+		buf := make([]byte, 1<<20)
+		stacks = string(buf[:runtime.Stack(buf, true)])
+		if !strings.Contains(stacks, "fanfold/hub.(*") {
+			return false
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	fmt.Println("goroutines are left:\n" + stacks)
+	return true
+}

@@ -1,0 +1,31 @@
+// Package hub delivers each published message once, in order, to every session
+// subscribed to its channel.
+//
+// It knows no protocol, no transport and no store: a [Codec] writes frames, a
+// [Conn] carries them, an [Engine] keeps messages. It imports the standard
+// library alone.
+//
+// # The way of a message
+//
+//	Publish → Engine (stored, acknowledged) → Listen → shard → outbox → Conn
+//
+// # Goroutines
+//
+//	shard (one per processor)  sole owner of its channels and their subscribers;
+//	                           encodes each event once per codec and puts the frame
+//	                           into outboxes, which never blocks
+//	heart (one)                once a second: pings, and closes what went silent
+//	the engine's (one)         calls deliver, which hands the message to its shard
+//	the transports'            readers call Subscribe, Send and so on; writers Take
+//
+// A subscription lives in the shard of its first channel. One with several
+// channels has them all in that shard, so it sees one order, the store's.
+//
+// # Bounds
+//
+//	outbox          Config.OutboxBytes of a session, held messages included;
+//	                full: the session is closed as slow (Stats.Slow)
+//	shard's inbox   inboxOps messages of at most Config.MaxMessageBytes; full: the
+//	                engine's goroutine waits, which delays nobody but the shard's own
+//	subscriptions   Config.MaxSubscriptions of a session; more: CodeLimit
+package hub

@@ -1,0 +1,132 @@
+package hub
+
+import (
+	"context"
+	"time"
+)
+
+// Engine stores and carries messages. Its methods may be called from any
+// goroutine.
+type Engine interface {
+	// Publish stores m and hands it to the listeners, or, if live, hands it to
+	// them without storing. It fills in m's ID, Position and Time. A nil error
+	// means stored as promised; on an error the message may or may not have been
+	// stored. It blocks until the store has answered or ctx is done.
+	Publish(ctx context.Context, m *Message, live bool) error
+	// Read returns one page of history. If history does not reach back to q.After
+	// it fails with [CodeUnrecoverable]; it never leaves a hole silently.
+	Read(ctx context.Context, q Query) (Page, error)
+	// Listen calls deliver for each message of a channel or pattern from now on: a
+	// message that a later Read does not return was or will be delivered. The
+	// engine calls all deliver functions from one goroutine, so all messages come
+	// in the order in which they were stored. Neither Listen nor stop blocks on a
+	// delivery; a few messages may still be delivered after stop.
+	Listen(pattern string, deliver func(*Message)) (stop func(), err error)
+}
+
+// Remover is an [Engine] that can forget a channel's history. Positions from
+// before can't be recovered from afterwards, and numbers go on rising.
+type Remover interface {
+	Remove(ctx context.Context, channel string) error
+}
+
+// Prober is an [Engine] that can tell whether it would take a message now.
+type Prober interface {
+	Probe(ctx context.Context) error
+}
+
+// Query asks for a page of history.
+type Query struct {
+	Channel string // or a pattern
+	// After: only messages behind this position, or before it if Reverse. A zero
+	// Seq with an Epoch is the very beginning of that epoch, and can be trimmed; the zero
+	// Position asks for whatever there is.
+	After Position
+	// Until: only messages at or before this position; zero: no bound.
+	Until Position
+	// Since: only messages of that time or later. Not used together with After.
+	Since time.Time
+	// Limit is the number of messages at most; 0 asks for Top alone.
+	Limit   int
+	Reverse bool // newest first
+}
+
+// Page is a part of a channel's history.
+type Page struct {
+	Messages []*Message
+	// Top is a position with everything now in the channel at or before it: of its
+	// last message if it has one, else of the store's.
+	Top Position
+	// More: there are further messages in the direction of reading.
+	More bool
+}
+
+// Conn is a session's way out, implemented by each transport. Neither method
+// blocks; both may be called from any goroutine, with no lock of the session held.
+type Conn interface {
+	// Wake says that the session's outbox has something to [Session.Take]. It is
+	// not called again before a Take has come back empty.
+	Wake()
+	// Close ends the connection and tells the client why. It is called once, after
+	// the last Take.
+	Close(Reason)
+}
+
+// Codec writes events for subscribers of one protocol. It is compared with ==,
+// and all sessions with equal codecs share each encoded frame.
+type Codec interface {
+	// Encode returns the event as one frame, which nobody changes afterwards. It is
+	// pure, and called once per event and codec. nil: this protocol does not show
+	// such an event.
+	Encode(Event) []byte
+}
+
+// Kind says what an [Event] tells.
+type Kind int
+
+// The kinds of events.
+const (
+	KindMessage      Kind = iota // Message was published
+	KindJoin                     // Client subscribed
+	KindLeave                    // Client unsubscribed or went away
+	KindUnsubscribed             // the hub ended the subscription, for Reason
+	KindPing                     // nothing happened; shows that the link is up
+)
+
+// Event is something that a session is told.
+type Event struct {
+	Kind Kind
+	// Subscription is the channel or pattern as it was subscribed to; for KindPing
+	// the session's label.
+	Subscription string
+	Message      *Message  // KindMessage
+	Client       *Client   // KindJoin, KindLeave
+	Reason       Reason    // KindUnsubscribed
+	Time         time.Time // KindPing
+}
+
+// Cause is why the hub ends a session or subscription.
+type Cause int
+
+// The causes.
+const (
+	CauseClosed     Cause = iota // the connection is gone
+	CauseShutdown                // the hub stops; come back later
+	CauseSlow                    // the outbox was full
+	CauseNoPong                  // a ping was not answered
+	CauseStale                   // the client did not introduce itself in time
+	CauseBadRequest              // the client broke its protocol
+	CauseDenied                  // the client may not be here
+	CauseServer                  // an operator's order, with Code and Text if given
+	CauseGap                     // messages were lost on the way; recover
+	CauseInternal                // the hub's own fault
+)
+
+// Reason is a [Cause] and what to tell the client.
+type Reason struct {
+	Cause Cause
+	// Code, if not 0, is the protocol's own code to close with.
+	Code int
+	// Text, if not "", replaces the protocol's usual words for the cause.
+	Text string
+}

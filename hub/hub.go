@@ -1,0 +1,308 @@
+package hub
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"hash/maphash"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Config of a [Hub]. Zero fields take the value of [DefaultConfig].
+type Config struct {
+	Engine           Engine // required
+	Name             string // of this node, for operators
+	Version          string
+	Shards           int // goroutines that own channels
+	OutboxBytes      int // bound on what waits for one session
+	MaxMessageBytes  int // bound on a message's Data
+	MaxSubscriptions int // of one session, counting each channel or pattern
+}
+
+// DefaultConfig is what a zero field stands for.
+func DefaultConfig() Config {
+	return Config{
+		Name:             "fanfold",
+		Version:          "dev",
+		Shards:           runtime.GOMAXPROCS(0),
+		OutboxBytes:      1 << 20,
+		MaxMessageBytes:  64 << 10,
+		MaxSubscriptions: 128,
+	}
+}
+
+// Validate says which field can't be used.
+func (c Config) Validate() error {
+	switch {
+	case c.Engine == nil:
+		return errors.New("hub: no engine is configured")
+	case c.Shards < 0 || c.OutboxBytes < 0 || c.MaxMessageBytes < 0 || c.MaxSubscriptions < 0:
+		return errors.New("hub: a bound is negative")
+	}
+	return nil
+}
+
+func (c Config) withDefaults() Config {
+	d := DefaultConfig()
+	set := func(field *int, value int) {
+		if *field == 0 {
+			*field = value
+		}
+	}
+	set(&c.Shards, d.Shards)
+	set(&c.OutboxBytes, d.OutboxBytes)
+	set(&c.MaxMessageBytes, d.MaxMessageBytes)
+	set(&c.MaxSubscriptions, d.MaxSubscriptions)
+	if c.Name == "" {
+		c.Name = d.Name
+	}
+	if c.Version == "" {
+		c.Version = d.Version
+	}
+	return c
+}
+
+// Hub is the set of sessions and their subscriptions. Its methods may be called
+// from any goroutine.
+type Hub struct {
+	config  Config // static
+	id      string
+	started time.Time
+	seed    maphash.Seed
+	shards  []*shard
+
+	stop       chan struct{} // closed once, by Shutdown
+	goroutines sync.WaitGroup
+
+	slow atomic.Int64 // sessions closed as slow
+
+	mu       sync.Mutex
+	sessions map[string]*Session // guarded by mu; key: Client.ID
+	draining bool                // guarded by mu
+	empty    chan struct{}       // guarded by mu; closed when draining and no session is left
+}
+
+// New starts a hub's goroutines, which run until [Hub.Shutdown]. It closes
+// nothing of the engine's.
+func New(config Config) (*Hub, error) {
+	if err := config.Validate(); err != nil {
+		return nil, err
+	}
+	h := &Hub{
+		config:   config.withDefaults(),
+		id:       newID(),
+		started:  time.Now(),
+		seed:     maphash.MakeSeed(),
+		stop:     make(chan struct{}),
+		sessions: map[string]*Session{},
+		empty:    make(chan struct{}),
+	}
+	for range h.config.Shards {
+		s := newShard(h)
+		h.shards = append(h.shards, s)
+		h.goroutines.Go(s.run)
+	}
+	h.goroutines.Go(h.beat)
+	return h, nil
+}
+
+// Publish gives m to the engine: stored and then delivered, or delivered
+// without being stored if live. It fills in m's ID, Position and Time. The error
+// is an [Error] of [CodeBadRequest], [CodeTooLarge] or [CodeUnavailable]. Data
+// must be JSON: the caller has checked that.
+func (h *Hub) Publish(ctx context.Context, m *Message, live bool) error {
+	if err := CheckChannel(m.Channel); err != nil {
+		return err
+	}
+	if len(m.Data) > h.config.MaxMessageBytes {
+		return Errorf(CodeTooLarge, "the message is %d bytes long: at most %d are allowed", len(m.Data), h.config.MaxMessageBytes)
+	}
+	return h.config.Engine.Publish(ctx, m, live)
+}
+
+// RemoveHistory forgets a channel's stored messages.
+func (h *Hub) RemoveHistory(ctx context.Context, channel string) error {
+	if err := CheckChannel(channel); err != nil {
+		return err
+	}
+	remover, ok := h.config.Engine.(Remover)
+	if !ok {
+		return Errorf(CodeNotAvailable, "this hub's store can't remove history")
+	}
+	return remover.Remove(ctx, channel)
+}
+
+// Ready returns nil if a message would be stored now, else what is wrong.
+func (h *Hub) Ready(ctx context.Context) error {
+	h.mu.Lock()
+	draining := h.draining
+	h.mu.Unlock()
+	if draining {
+		return Errorf(CodeUnavailable, "the hub is shutting down")
+	}
+	if prober, ok := h.config.Engine.(Prober); ok {
+		return prober.Probe(ctx)
+	}
+	return nil
+}
+
+// MaxMessageBytes is the bound on a message's Data.
+func (h *Hub) MaxMessageBytes() int { return h.config.MaxMessageBytes }
+
+// Info describes this node.
+type Info struct {
+	ID, Name, Version string
+	Sessions          int
+	Users             int // distinct; all anonymous sessions together count as one
+	Channels          int // channels and patterns with a subscriber
+	Uptime            time.Duration
+	Slow              int64 // sessions closed because their outbox was full
+}
+
+// Info returns a snapshot. It asks every shard and waits for the answers.
+func (h *Hub) Info(ctx context.Context) (Info, error) {
+	channels, err := h.Channels(ctx, "")
+	if err != nil {
+		return Info{}, err
+	}
+	info := Info{
+		ID: h.id, Name: h.config.Name, Version: h.config.Version,
+		Channels: len(channels), Uptime: time.Since(h.started), Slow: h.slow.Load(),
+	}
+	users := map[string]bool{}
+	for _, s := range h.snapshot() {
+		info.Sessions++
+		users[s.Client().User] = true
+	}
+	info.Users = len(users)
+	return info, nil
+}
+
+// Target selects sessions: all of a user, or the one with that client ID, or
+// both conditions together.
+type Target struct {
+	User    string
+	AnyUser bool   // User is no condition
+	Client  string // "": any
+}
+
+func (t Target) matches(c *Client) bool {
+	return (t.AnyUser || c.User == t.User) && (t.Client == "" || c.ID == t.Client)
+}
+
+// Disconnect closes the sessions that t selects and returns their number.
+func (h *Hub) Disconnect(t Target, r Reason) int {
+	n := 0
+	for _, s := range h.snapshot() {
+		if t.matches(s.Client()) {
+			s.Close(r)
+			n++
+		}
+	}
+	return n
+}
+
+// Unsubscribe ends a subscription of the sessions that t selects, tells them
+// so, and returns their number.
+func (h *Hub) Unsubscribe(t Target, key string, r Reason) int {
+	n := 0
+	for _, s := range h.snapshot() {
+		if t.matches(s.Client()) && s.unsubscribe(key, &r) {
+			n++
+		}
+	}
+	return n
+}
+
+func (h *Hub) snapshot() []*Session {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	all := make([]*Session, 0, len(h.sessions))
+	for _, s := range h.sessions {
+		all = append(all, s)
+	}
+	return all
+}
+
+// Shutdown refuses new sessions, closes the present ones with [CauseShutdown],
+// drainRate of them a second so that they do not all come back at once, waits until
+// their transports have let go of them, and stops the hub's goroutines. When ctx is done
+// it stops waiting for sessions and returns ctx's error. It is called once.
+func (h *Hub) Shutdown(ctx context.Context) error {
+	h.mu.Lock()
+	h.draining = true
+	if len(h.sessions) == 0 {
+		close(h.empty)
+	}
+	h.mu.Unlock()
+
+	h.closeAll(ctx)
+	var err error
+	select {
+	case <-h.empty:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	close(h.stop)
+	h.goroutines.Wait()
+	return err
+}
+
+// drainRate is how many sessions a second are told to come back later.
+const drainRate = 5000
+
+func (h *Hub) closeAll(ctx context.Context) {
+	const slices = 20 // of a second
+	pause := time.NewTicker(time.Second / slices)
+	defer pause.Stop()
+	for i, s := range h.snapshot() {
+		if i > 0 && i%(drainRate/slices) == 0 {
+			select {
+			case <-pause.C:
+			case <-ctx.Done():
+			}
+		}
+		s.Close(Reason{Cause: CauseShutdown})
+	}
+}
+
+func (h *Hub) add(s *Session) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.draining {
+		return Errorf(CodeUnavailable, "the hub is shutting down: come back in a moment")
+	}
+	id := s.Client().ID
+	if h.sessions[id] != nil {
+		return Errorf(CodeInternal, "the client ID %q is in use", id)
+	}
+	h.sessions[id] = s
+	return nil
+}
+
+func (h *Hub) remove(s *Session) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.sessions, s.Client().ID)
+	if h.draining && len(h.sessions) == 0 {
+		close(h.empty)
+	}
+}
+
+func (h *Hub) shardOf(key string) *shard {
+	return h.shards[maphash.String(h.seed, key)%uint64(len(h.shards))]
+}
+
+// newID returns a random UUID (RFC 9562 §5.4).
+func newID() string {
+	var b [16]byte
+	rand.Read(b[:])
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+	h := hex.EncodeToString(b[:])
+	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+}

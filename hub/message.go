@@ -1,0 +1,111 @@
+package hub
+
+import (
+	"crypto/rand"
+	"strings"
+	"time"
+)
+
+// Position is a place in the stored history: the message with sequence number
+// Seq in the incarnation Epoch of the store. Seq rises, with gaps, within a
+// channel. The zero Position is before every message.
+type Position struct {
+	Epoch string // epochLen characters of the base-62 alphabet, or "" for the current one
+	Seq   uint64
+}
+
+// Message is one publication. Everybody who receives a *Message shares it and
+// must not change it.
+type Message struct {
+	// ID is unique and sorts by age among stored messages: the position, as
+	// [Position.String] writes it. A message that is not stored has an ID that is
+	// no position.
+	ID      string
+	Channel string
+	// Position is zero for a message that was delivered without being stored.
+	Position Position
+	Time     time.Time
+	// Data is JSON without line breaks outside of strings.
+	Data []byte
+	// Tags are the publisher's own key-value pairs, shown to subscribers whose
+	// protocol has a place for them.
+	Tags map[string]string
+	// Publisher is the session that published, nil for a server's publish.
+	Publisher *Client
+}
+
+// Client is what others may see of a session: in presence, in join and leave
+// events and as the publisher of a message.
+type Client struct {
+	ID   string // unique to the session
+	User string // "" for an anonymous one
+	// Info is JSON that describes the connection, ChannelInfo its part in this one
+	// channel; nil if there is none.
+	Info, ChannelInfo []byte
+}
+
+// base62 is in ASCII order, so that numbers of one width sort as texts.
+const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+const (
+	epochLen = 5 // characters: 62^5 seconds are 29 years
+	seqLen   = 7 // characters at least; a longer number takes more
+)
+
+// NewEpoch returns the epoch of a store that is created at this second.
+func NewEpoch(t time.Time) string {
+	const start = 1767225600 // 2026-01-01
+	return encode62(uint64(max(0, t.Unix()-start)), epochLen)
+}
+
+// String returns the position as 12 or more letters and digits, which sort by
+// epoch, then by number. It is the ID of the message there. The zero position,
+// and one without an epoch, is "".
+func (p Position) String() string {
+	if p.Epoch == "" {
+		return ""
+	}
+	return p.Epoch + encode62(p.Seq, seqLen)
+}
+
+// IsZero reports whether p is before every message.
+func (p Position) IsZero() bool { return p == Position{} }
+
+// ParsePosition reads what [Position.String] wrote. ok is false for any other
+// text, such as the ID of a message that was not stored.
+func ParsePosition(id string) (p Position, ok bool) {
+	if len(id) < epochLen+seqLen {
+		return Position{}, false
+	}
+	seq, ok := decode62(id[epochLen:])
+	if _, epochOK := decode62(id[:epochLen]); !ok || !epochOK {
+		return Position{}, false
+	}
+	return Position{Epoch: id[:epochLen], Seq: seq}, true
+}
+
+// LiveID returns an ID for a message that is not stored: 12 random letters and
+// digits that [ParsePosition] refuses for their "-".
+func LiveID() string { return "live-" + rand.Text()[:12] }
+
+func encode62(n uint64, width int) string {
+	var buf [11]byte // 62^11 > 2^64
+	i := len(buf)
+	for n > 0 || len(buf)-i < width {
+		i--
+		buf[i] = base62[n%62]
+		n /= 62
+	}
+	return string(buf[i:])
+}
+
+func decode62(s string) (n uint64, ok bool) {
+	for i := range len(s) {
+		digit := strings.IndexByte(base62, s[i])
+		if digit < 0 || n > (1<<64-1-uint64(digit))/62 {
+			return 0, false
+		}
+		n = n*62 + uint64(digit)
+	}
+	return n, true
+}

@@ -1,0 +1,64 @@
+package hub
+
+import (
+	"context"
+	"slices"
+	"strings"
+)
+
+// Presence returns the clients subscribed to exactly this channel, sorted by ID.
+// Those who reach it through a pattern are not in it.
+func (h *Hub) Presence(ctx context.Context, channel string) ([]Client, error) {
+	if err := CheckChannel(channel); err != nil {
+		return nil, err
+	}
+	var all []Client
+	err := h.ask(ctx, func(s *shard) {
+		if e := s.keys[channel]; e != nil {
+			all = e.clients(all)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(all, func(a, b Client) int { return strings.Compare(a.ID, b.ID) })
+	return slices.CompactFunc(all, func(a, b Client) bool { return a.ID == b.ID }), nil
+}
+
+func (e *entry) clients(all []Client) []Client {
+	for _, g := range e.groups {
+		for _, p := range g.parts {
+			all = append(all, *p.sub.client)
+		}
+	}
+	return all
+}
+
+// Channels returns the channels and patterns that have subscribers, with how
+// many. A pattern selects the channels that it matches; "" all channels and patterns.
+func (h *Hub) Channels(ctx context.Context, pattern string) (map[string]int, error) {
+	if pattern != "" {
+		if err := CheckPattern(pattern); err != nil {
+			return nil, err
+		}
+	}
+	all := map[string]int{}
+	err := h.ask(ctx, func(s *shard) {
+		for key, e := range s.keys {
+			if pattern == "" || Match(pattern, key) {
+				all[key] += e.count
+			}
+		}
+	})
+	return all, err
+}
+
+// ask runs f in each shard, one after the other, and waits.
+func (h *Hub) ask(ctx context.Context, f func(*shard)) error {
+	for _, s := range h.shards {
+		if err := s.do(ctx, func() { f(s) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,143 @@
+package hub
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// SessionConfig describes a session to open.
+type SessionConfig struct {
+	Conn  Conn
+	Codec Codec
+	// Client is who it is, as far as known; an empty ID is replaced by a random one.
+	Client Client
+	Label  string // given to the codec with each ping
+	// PingEvery is the time between pings; 0: none. Pongs: each must be answered,
+	// see [Session.Pong], before the next one is due.
+	PingEvery time.Duration
+	Pongs     bool
+	// IdentifyWithin closes the session as stale if [Session.Identify] was not called
+	// by then; 0: it need not be.
+	IdentifyWithin time.Duration
+}
+
+// Session is one connected client: who it is, what it is subscribed to and what
+// waits to be sent to it. Its transport opens it, pumps it with Take and ends
+// it with Detach. Methods may be called from any goroutine.
+type Session struct {
+	hub    *Hub // static
+	conn   Conn
+	codec  Codec
+	label  string
+	opened time.Time
+
+	client   atomic.Pointer[Client] // replaced by Identify
+	pingOpen atomic.Bool            // a ping was sent and not answered
+	known    atomic.Bool            // Identify was called, or need not be
+
+	nextPing       time.Time // owned by the heart
+	pingEvery      time.Duration
+	pongs          bool
+	identifyWithin time.Duration
+
+	outbox outbox
+
+	mu       sync.Mutex
+	subs     map[string]*Subscription // guarded by mu
+	channels int                      // guarded by mu; keys over all subs
+	gone     bool                     // guarded by mu; Detach was called
+}
+
+// Open registers a session. The error is an [Error] of [CodeUnavailable] while
+// the hub shuts down. A session that was opened must be detached.
+func (h *Hub) Open(c SessionConfig) (*Session, error) {
+	if c.Client.ID == "" {
+		c.Client.ID = newID()
+	}
+	now := time.Now()
+	s := &Session{
+		hub: h, conn: c.Conn, codec: c.Codec, label: c.Label, opened: now,
+		pingEvery: c.PingEvery, pongs: c.Pongs, identifyWithin: c.IdentifyWithin,
+		outbox: outbox{limit: h.config.OutboxBytes},
+	}
+	if c.PingEvery > 0 {
+		s.nextPing = now.Add(jitter(c.PingEvery))
+	}
+	s.client.Store(&c.Client)
+	s.known.Store(c.IdentifyWithin == 0)
+	if err := h.add(s); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Client is who the session is. The result is shared and must not be changed.
+func (s *Session) Client() *Client { return s.client.Load() }
+
+// Identify says who the session is and what others may see of it. It comes
+// before the first Subscribe; earlier subscriptions would keep the old name.
+func (s *Session) Identify(user string, info []byte) {
+	s.client.Store(&Client{ID: s.Client().ID, User: user, Info: info})
+	s.known.Store(true)
+}
+
+// Pong takes note that the client answered a ping. It is false if none was open.
+func (s *Session) Pong() bool { return s.pingOpen.Swap(false) }
+
+// Send puts a frame for this client alone into its outbox. It never blocks: if
+// the outbox is full, the session is closed as slow. After Close it does nothing.
+func (s *Session) Send(frame []byte) { s.push(frame, 0) }
+
+// push queues a frame, of which released bytes had been reserved.
+func (s *Session) push(frame []byte, released int) {
+	wake, full := s.outbox.push(frame, released)
+	if full {
+		s.Close(Reason{Cause: CauseSlow})
+	} else if wake {
+		s.conn.Wake()
+	}
+}
+
+// Room blocks until at most half of the outbox is in use. It returns an [Error]
+// of [CodeClosed] when the session ends first, or ctx's error.
+func (s *Session) Room(ctx context.Context) error { return s.outbox.waitRoom(ctx) }
+
+// Take moves frames from the outbox to the end of dst: as many as fit into
+// maxBytes, but one at least if there is one. If there is none the transport goes
+// idle, until the next [Conn.Wake]; a session that is to be closed closes its Conn then.
+func (s *Session) Take(dst [][]byte, maxBytes int) [][]byte {
+	dst, reason := s.outbox.take(dst, maxBytes)
+	if reason != nil {
+		s.conn.Close(*reason)
+	}
+	return dst
+}
+
+// Close ends the session: what is in the outbox goes out first, unless the cause
+// is [CauseSlow], then the Conn is closed with the reason. It does not block. Only the
+// first call counts.
+func (s *Session) Close(r Reason) {
+	first, now := s.outbox.end(r)
+	if first && r.Cause == CauseSlow {
+		s.hub.slow.Add(1)
+	}
+	if now {
+		s.conn.Close(r)
+	}
+}
+
+// Detach is the transport's last call: the connection is gone. It ends all
+// subscriptions and forgets the session.
+func (s *Session) Detach() {
+	s.outbox.end(Reason{})
+	s.mu.Lock()
+	subs := s.subs
+	s.subs, s.gone = nil, true
+	s.mu.Unlock()
+	for _, sub := range subs {
+		sub.shard.post(op{call: func() { sub.shard.unsubscribe(sub, nil) }})
+	}
+	s.hub.remove(s)
+}

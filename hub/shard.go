@@ -1,0 +1,225 @@
+package hub
+
+import (
+	"context"
+	"fmt"
+)
+
+// inboxOps bounds a shard's inbox.
+const inboxOps = 1024
+
+// shard is a hub goroutine: the sole owner of its entries. Everything reaches it
+// as an op.
+type shard struct {
+	hub   *Hub              // static
+	inbox chan op           // never closed
+	keys  map[string]*entry // owned by run
+}
+
+// op is work for a shard: a message for an entry, or a call.
+type op struct {
+	entry   *entry
+	message *Message
+	call    func()
+}
+
+// entry is a channel or pattern with at least one subscriber.
+type entry struct {
+	key    string
+	groups []*group
+	count  int    // of parts over all groups
+	stop   func() // ends the engine's delivery
+}
+
+// group holds the subscribers of one key that share each encoded frame.
+type group struct {
+	entry *entry
+	codec Codec
+	parts []*part
+}
+
+func newShard(h *Hub) *shard {
+	return &shard{hub: h, inbox: make(chan op, inboxOps), keys: map[string]*entry{}}
+}
+
+func (s *shard) run() {
+	for {
+		select {
+		case o := <-s.inbox:
+			if o.call != nil {
+				o.call()
+			} else {
+				s.fanOut(o.entry, o.message)
+			}
+		case <-s.hub.stop:
+			for _, e := range s.keys {
+				e.stop()
+			}
+			return
+		}
+	}
+}
+
+// post queues an op, waiting for room in the inbox. After the hub's end it does
+// nothing and is false.
+func (s *shard) post(o op) bool {
+	select {
+	case s.inbox <- o:
+		return true
+	case <-s.hub.stop:
+		return false
+	}
+}
+
+// do runs f in the shard and waits for it. On an error f may still run later.
+func (s *shard) do(ctx context.Context, f func()) error {
+	done := make(chan struct{})
+	if s.post(op{call: func() { f(); close(done) }}) {
+		select {
+		case <-done:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-s.hub.stop:
+		}
+	}
+	return Errorf(CodeUnavailable, "the hub is shutting down: come back in a moment")
+}
+
+// fanOut encodes a message once for each group and offers it to its members.
+func (s *shard) fanOut(e *entry, m *Message) {
+	for _, g := range e.groups {
+		frame := g.codec.Encode(Event{Kind: KindMessage, Subscription: e.key, Message: m})
+		if frame == nil {
+			continue
+		}
+		for _, p := range g.parts {
+			p.offer(m, frame)
+		}
+	}
+}
+
+// subscribe enters sub under all its keys.
+func (s *shard) subscribe(sub *Subscription) error {
+	if sub.gone {
+		return Errorf(CodeClosed, "the session is closed")
+	}
+	for i := range sub.parts {
+		p := &sub.parts[i]
+		e, err := s.entry(p.key)
+		if err != nil {
+			s.leave(sub)
+			return err
+		}
+		e.enter(p)
+		s.announce(e, KindJoin, sub.client)
+	}
+	return nil
+}
+
+// unsubscribe takes sub out of all its keys, and tells the client if told is not
+// nil. It may come before subscribe, which then fails.
+func (s *shard) unsubscribe(sub *Subscription, told *Reason) {
+	if sub.gone {
+		return
+	}
+	sub.gone = true
+	s.leave(sub)
+	for _, h := range sub.held {
+		sub.session.outbox.release(len(h.frame))
+	}
+	sub.held = nil
+	if told != nil {
+		sub.session.tell(Event{Kind: KindUnsubscribed, Subscription: sub.name(), Reason: *told})
+	}
+}
+
+func (s *shard) leave(sub *Subscription) {
+	for i := range sub.parts {
+		p := &sub.parts[i]
+		if p.group == nil {
+			continue
+		}
+		e := p.group.entry
+		p.group.remove(p)
+		if e.count--; e.count == 0 {
+			delete(s.keys, e.key)
+			e.stop()
+			continue
+		}
+		s.announce(e, KindLeave, sub.client)
+	}
+}
+
+// entry returns the entry of a key, made and listening if it is new.
+func (s *shard) entry(key string) (*entry, error) {
+	if e := s.keys[key]; e != nil {
+		return e, nil
+	}
+	e := &entry{key: key}
+	stop, err := s.hub.config.Engine.Listen(key, func(m *Message) { s.post(op{entry: e, message: m}) })
+	if err != nil {
+		return nil, &Error{Code: CodeUnavailable, Message: "the hub can't take subscriptions now", Err: fmt.Errorf("listen to %q: %w", key, err)}
+	}
+	e.stop = stop
+	s.keys[key] = e
+	return e, nil
+}
+
+func (e *entry) enter(p *part) {
+	e.count++
+	codec := p.sub.session.codec
+	for _, g := range e.groups {
+		if g.codec == codec {
+			g.add(p)
+			return
+		}
+	}
+	g := &group{entry: e, codec: codec}
+	e.groups = append(e.groups, g)
+	g.add(p)
+}
+
+func (g *group) add(p *part) {
+	p.group, p.index = g, len(g.parts)
+	g.parts = append(g.parts, p)
+}
+
+// remove moves the last part to p's place; an empty group stays for the next.
+func (g *group) remove(p *part) {
+	last := len(g.parts) - 1
+	g.parts[p.index] = g.parts[last]
+	g.parts[p.index].index = p.index
+	g.parts[last] = nil
+	g.parts = g.parts[:last]
+	p.group = nil
+}
+
+// announce tells the subscribers of a channel who asked for it that a client
+// came or went. Patterns have no joins: nobody is in one.
+func (s *shard) announce(e *entry, kind Kind, c *Client) {
+	if IsPattern(e.key) {
+		return
+	}
+	for _, g := range e.groups {
+		var frame []byte
+		for _, p := range g.parts {
+			if !p.sub.joinLeave {
+				continue
+			}
+			if frame == nil {
+				if frame = g.codec.Encode(Event{Kind: kind, Subscription: e.key, Client: c}); frame == nil {
+					break
+				}
+			}
+			p.sub.give(0, frame)
+		}
+	}
+}
+
+// tell sends an event to one session.
+func (s *Session) tell(ev Event) {
+	if frame := s.codec.Encode(ev); frame != nil {
+		s.Send(frame)
+	}
+}

@@ -1,0 +1,122 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"fanfold/hub"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Publish implements [hub.Engine].
+func (e *Engine) Publish(ctx context.Context, m *hub.Message, live bool) error {
+	if live {
+		return e.publishLive(m)
+	}
+	msg, err := encode(m, inPrefix+m.Channel)
+	if err != nil {
+		return err
+	}
+	seq, err := e.store(ctx, msg)
+	if err != nil {
+		return err
+	}
+	m.Position = hub.Position{Epoch: e.epoch, Seq: seq}
+	m.ID, m.Time = m.Position.String(), time.Now()
+	return nil
+}
+
+// store waits until the stream has acknowledged msg.
+func (e *Engine) store(ctx context.Context, msg *nats.Msg) (seq uint64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	ack, err := e.js.PublishMsg(ctx, msg)
+	if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.ErrorCode == jsStorageFull {
+		return 0, &hub.Error{Code: hub.CodeUnavailable, Message: "the store is full: the message was not stored", Err: err}
+	}
+	if err != nil {
+		return 0, unavailable("store a message", err)
+	}
+	return ack.Sequence, nil
+}
+
+// jsStorageFull is JSInsufficientResourcesErr of the server's error list.
+const jsStorageFull jetstream.ErrorCode = 10023
+
+func (e *Engine) publishLive(m *hub.Message) error {
+	msg, err := encode(m, outPrefix+m.Channel)
+	if err != nil {
+		return err
+	}
+	m.ID, m.Time, m.Position = hub.LiveID(), time.Now(), hub.Position{}
+	if msg.Header == nil {
+		msg.Header = nats.Header{}
+	}
+	msg.Header[idHeader] = []string{m.ID}
+	msg.Header[timeHeader] = []string{m.Time.UTC().Format(time.RFC3339Nano)}
+	if err := e.conn.PublishMsg(msg); err != nil {
+		return unavailable("publish a live message", err)
+	}
+	return nil
+}
+
+// Remove implements [hub.Remover]: a marker rolls up the channel's messages.
+func (e *Engine) Remove(ctx context.Context, channel string) error {
+	msg := &nats.Msg{Subject: inPrefix + channel, Header: nats.Header{
+		removedHeader:       {"1"},
+		jetstream.MsgRollup: {jetstream.MsgRollupSubject},
+	}}
+	_, err := e.store(ctx, msg)
+	return err
+}
+
+// Listen implements [hub.Engine]. The server sees the subscription before any
+// read or publish that is asked for afterwards, since all go over one connection.
+func (e *Engine) Listen(pattern string, deliver func(*hub.Message)) (stop func(), err error) {
+	e.mu.Lock() // so that receive knows the listener before its first message
+	defer e.mu.Unlock()
+	sub, err := e.conn.ChanSubscribe(outPrefix+pattern, e.inbox)
+	if err != nil {
+		return nil, err
+	}
+	e.listeners[sub] = deliver
+	return func() {
+		e.mu.Lock()
+		delete(e.listeners, sub)
+		e.mu.Unlock()
+		if err := sub.Unsubscribe(); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
+			e.config.Logger.Warn("the engine could not end a subscription", "subject", sub.Subject, "error", err)
+		}
+	}, nil
+}
+
+// receive is the engine's goroutine.
+func (e *Engine) receive() {
+	for {
+		select {
+		case msg := <-e.inbox:
+			e.deliver(msg)
+		case <-e.stop:
+			return
+		}
+	}
+}
+
+func (e *Engine) deliver(msg *nats.Msg) {
+	e.mu.RLock()
+	deliver := e.listeners[msg.Sub]
+	e.mu.RUnlock()
+	if deliver == nil {
+		return // stopped meanwhile
+	}
+	m, removed, err := e.decode(msg)
+	switch {
+	case err != nil:
+		e.config.Logger.Error("the engine dropped a message that it can't read", "error", err)
+	case !removed:
+		deliver(m)
+	}
+}

@@ -1,0 +1,308 @@
+package stream
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"fanfold/hub"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// pageBytes bounds what one read takes from the store.
+const pageBytes = 512 << 10
+
+// getRequest asks a stream for messages directly, without a consumer (NATS
+// ADR-31). With Batch the answer ends with how many more there are.
+type getRequest struct {
+	Seq       uint64     `json:"seq,omitempty"`
+	Next      string     `json:"next_by_subj,omitempty"`
+	Last      string     `json:"last_by_subj,omitempty"`
+	Batch     int        `json:"batch,omitempty"`
+	MaxBytes  int        `json:"max_bytes,omitempty"`
+	StartTime *time.Time `json:"start_time,omitempty"`
+}
+
+// Status codes of an answer without a message.
+const (
+	statusEnd  = "204" // of a batch
+	statusNone = "404"
+)
+
+// get returns the messages found and how many more match behind them.
+func (e *Engine) get(ctx context.Context, r getRequest) (found []*nats.Msg, more uint64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	body, err := json.Marshal(r)
+	if err != nil {
+		return nil, 0, err
+	}
+	inbox := e.conn.NewInbox()
+	sub, err := e.conn.SubscribeSync(inbox)
+	if err != nil {
+		return nil, 0, unavailable("read history", err)
+	}
+	defer sub.Unsubscribe()
+	if err := e.conn.PublishRequest("$JS.API.DIRECT.GET."+streamName, inbox, body); err != nil {
+		return nil, 0, unavailable("read history", err)
+	}
+	for {
+		msg, err := sub.NextMsgWithContext(ctx)
+		if err != nil {
+			return nil, 0, unavailable("read history", err)
+		}
+		switch status := msg.Header.Get("Status"); {
+		case status == statusNone:
+			return nil, 0, nil
+		case status == statusEnd:
+			more, err = strconv.ParseUint(msg.Header.Get("Nats-Num-Pending"), 10, 64)
+			return found, more, err
+		case status != "":
+			return nil, 0, unavailable("read history", fmt.Errorf("the store answered %s %s", status, msg.Header.Get("Description")))
+		}
+		found = append(found, msg)
+		if r.Batch == 0 {
+			return found, 0, nil
+		}
+	}
+}
+
+// Read implements [hub.Engine].
+func (e *Engine) Read(ctx context.Context, q hub.Query) (hub.Page, error) {
+	if err := e.checkPosition(ctx, q); err != nil {
+		return hub.Page{}, err
+	}
+	var page hub.Page
+	var err error
+	if page.Top, err = e.top(ctx, q.Channel); err != nil || q.Limit == 0 {
+		return page, err
+	}
+	if q.Reverse {
+		return e.readBack(ctx, q, page)
+	}
+	r := getRequest{Next: inPrefix + q.Channel, Seq: q.After.Seq + 1, Batch: q.Limit, MaxBytes: pageBytes}
+	if !q.Since.IsZero() {
+		r.Seq, r.StartTime = 0, &q.Since
+	}
+	found, more, err := e.get(ctx, r)
+	if err != nil {
+		return page, err
+	}
+	page.More = more > 0
+	return e.fill(page, found, q.Until.Seq)
+}
+
+// fill decodes what was found, up to the sequence number until if it is not 0.
+func (e *Engine) fill(page hub.Page, found []*nats.Msg, until uint64) (hub.Page, error) {
+	for _, msg := range found {
+		m, removed, err := e.decode(msg)
+		if err != nil {
+			return page, unavailable("read history", err)
+		}
+		if until != 0 && m.Position.Seq > until {
+			page.More = false
+			return page, nil
+		}
+		if !removed {
+			page.Messages = append(page.Messages, m)
+		}
+	}
+	return page, nil
+}
+
+// top is the position of a channel's last message; of the whole store's for an
+// empty channel or a pattern.
+func (e *Engine) top(ctx context.Context, channel string) (hub.Position, error) {
+	if !hub.IsPattern(channel) {
+		found, _, err := e.get(ctx, getRequest{Last: inPrefix + channel})
+		if err != nil {
+			return hub.Position{}, err
+		}
+		if len(found) == 1 {
+			m, _, err := e.decode(found[0])
+			if err != nil {
+				return hub.Position{}, unavailable("read history", err)
+			}
+			return m.Position, nil
+		}
+	}
+	stream, err := e.js.Stream(ctx, streamName)
+	if err != nil {
+		return hub.Position{}, unavailable("ask for the store's state", err)
+	}
+	return hub.Position{Epoch: e.epoch, Seq: stream.CachedInfo().State.LastSeq}, nil
+}
+
+// readBack reads the newest messages before q.After, newest first.
+func (e *Engine) readBack(ctx context.Context, q hub.Query, page hub.Page) (hub.Page, error) {
+	subject, end := inPrefix+q.Channel, q.After.Seq
+	if end == 0 {
+		end = page.Top.Seq + 1
+	}
+	for n := q.Limit; ; n = (n + 1) / 2 {
+		start, in, err := e.startOfLast(ctx, subject, end, n)
+		if err != nil || in == 0 {
+			return page, err
+		}
+		found, _, err := e.get(ctx, getRequest{Next: subject, Seq: start, Batch: int(in), MaxBytes: pageBytes})
+		if err != nil {
+			return page, err
+		}
+		if len(found) < int(in) && n > 1 {
+			continue // pageBytes cut off the newest: ask for fewer
+		}
+		if page, err = e.fill(page, found, end-1); err != nil {
+			return page, err
+		}
+		first, err := e.count(ctx, subject, start)
+		if err != nil {
+			return page, err
+		}
+		all, err := e.count(ctx, subject, 1)
+		page.More = all > first
+		if extra := len(page.Messages) - n; extra > 0 {
+			page.Messages, page.More = page.Messages[extra:], true
+		}
+		slices.Reverse(page.Messages)
+		return page, err
+	}
+}
+
+// startOfLast returns a sequence number from which on, before end, there are the
+// last n messages of subject, or all if there are fewer, and at most twice as many; in is
+// their number. The store can't be read backwards, so it is asked for counts while halving
+// the range; what is published meanwhile can make it a few short.
+func (e *Engine) startOfLast(ctx context.Context, subject string, end uint64, n int) (start, in uint64, err error) {
+	low, high := uint64(1), end // n or more from low, fewer from high
+	if in, err = e.countBetween(ctx, subject, low, end); err != nil {
+		return 0, 0, err
+	}
+	for in > uint64(2*n) && high-low > 1 {
+		middle := low + (high-low)/2
+		c, err := e.countBetween(ctx, subject, middle, end)
+		if err != nil {
+			return 0, 0, err
+		}
+		if c >= uint64(n) {
+			low, in = middle, c
+		} else {
+			high = middle
+		}
+	}
+	return low, in, nil
+}
+
+// countBetween returns how many messages of subject are at start or behind it
+// and before end.
+func (e *Engine) countBetween(ctx context.Context, subject string, start, end uint64) (uint64, error) {
+	behind, err := e.count(ctx, subject, end)
+	if err != nil {
+		return 0, err
+	}
+	all, err := e.count(ctx, subject, start)
+	return all - min(all, behind), err
+}
+
+// count returns how many messages of subject are at seq or behind it. It can't
+// ask for the message without its headers: the server's count is one too high then.
+func (e *Engine) count(ctx context.Context, subject string, seq uint64) (uint64, error) {
+	found, more, err := e.get(ctx, getRequest{Next: subject, Seq: seq, Batch: 1})
+	return uint64(len(found)) + more, err
+}
+
+// checkPosition fails with [hub.CodeUnrecoverable] unless everything of the
+// channel behind q.After is certain to be there. A reader that goes backwards loses nothing
+// by a trimmed channel, so only its epoch must fit.
+func (e *Engine) checkPosition(ctx context.Context, q hub.Query) error {
+	after := q.After
+	switch {
+	case after.Epoch != "" && after.Epoch != e.epoch:
+		return hub.Errorf(hub.CodeUnrecoverable, "the position is of another store (epoch %q, here it is %q)", after.Epoch, e.epoch)
+	case after.IsZero() || q.Reverse:
+		return nil
+	}
+	stream, err := e.js.Stream(ctx, streamName)
+	if err != nil {
+		return unavailable("ask for the store's state", err)
+	}
+	state := stream.CachedInfo().State
+	whole := after.Seq <= state.LastSeq
+	if whole {
+		whole, err = e.reaches(ctx, q.Channel, after.Seq, after.Seq+1 >= state.FirstSeq)
+	}
+	if err == nil && !whole {
+		return hub.Errorf(hub.CodeUnrecoverable, "history does not reach back to the position asked for")
+	}
+	return err
+}
+
+// reaches reports whether nothing of the channel behind seq was trimmed. Age and
+// size trim the stream from its head; headKept says that they have not passed seq. A
+// channel over its number of messages is trimmed from its own head: nothing behind seq can
+// be missing if a message at or before seq is still there, or if it is not full.
+func (e *Engine) reaches(ctx context.Context, channel string, seq uint64, headKept bool) (bool, error) {
+	if hub.IsPattern(channel) {
+		return e.allReach(ctx, channel, seq, headKept)
+	}
+	first, more, err := e.get(ctx, getRequest{Next: inPrefix + channel, Seq: 1, Batch: 1})
+	if err != nil || len(first) == 0 {
+		return headKept, err
+	}
+	m, removed, err := e.decode(first[0])
+	switch {
+	case err != nil:
+		return false, unavailable("read history", err)
+	case m.Position.Seq <= seq:
+		return true, nil
+	case removed:
+		return false, nil
+	}
+	return headKept && more+1 < uint64(e.config.Messages), nil
+}
+
+// maxChannelsChecked bounds the work of allReach.
+const maxChannelsChecked = 256
+
+// allReach is reaches for all channels of a pattern; with too many that are full
+// the answer is no.
+func (e *Engine) allReach(ctx context.Context, pattern string, seq uint64, headKept bool) (bool, error) {
+	if !headKept {
+		return false, nil
+	}
+	full, err := e.fullChannels(ctx, pattern)
+	if err != nil || len(full) > maxChannelsChecked {
+		return false, err
+	}
+	for _, channel := range full {
+		if ok, err := e.reaches(ctx, channel, seq, headKept); err != nil || !ok {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// fullChannels returns the channels of a pattern that hold as many messages as
+// they may.
+func (e *Engine) fullChannels(ctx context.Context, pattern string) ([]string, error) {
+	stream, err := e.js.Stream(ctx, streamName)
+	if err != nil {
+		return nil, unavailable("ask for the store's state", err)
+	}
+	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(inPrefix+pattern))
+	if err != nil {
+		return nil, unavailable("ask for the channels' sizes", err)
+	}
+	var full []string
+	for subject, n := range info.State.Subjects {
+		if n >= uint64(e.config.Messages) {
+			full = append(full, strings.TrimPrefix(subject, inPrefix))
+		}
+	}
+	return full, nil
+}

@@ -1,0 +1,177 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"fanfold/hub"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	streamName  = "fanfold-main"
+	inPrefix    = "in.main."
+	outPrefix   = "out."
+	epochKey    = "fanfold-epoch" // of the stream's metadata
+	inboxLen    = 64 << 10        // messages between the client and the engine's goroutine
+	callTimeout = 5 * time.Second // for the store's answer to one request
+)
+
+// Engine is a [hub.Engine] on an embedded JetStream.
+type Engine struct {
+	config Config // static
+	folder *folder
+	server *server.Server
+	conn   *nats.Conn // one for everything: what is asked for later is done later
+	js     jetstream.JetStream
+	epoch  string
+
+	inbox      chan *nats.Msg // never closed
+	stop       chan struct{}  // closed once, by Close
+	goroutines sync.WaitGroup
+
+	mu        sync.RWMutex
+	listeners map[*nats.Subscription]func(*hub.Message) // guarded by mu
+}
+
+// Open starts the server on c.Dir and makes or updates its stream. The folder
+// is locked until [Engine.Close]; [ErrInUse] if it is locked already. ctx bounds the start
+// alone.
+func Open(ctx context.Context, c Config) (*Engine, error) {
+	c = c.withDefaults()
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	f, err := openFolder(c.Dir)
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{
+		config: c, folder: f,
+		inbox: make(chan *nats.Msg, inboxLen), stop: make(chan struct{}),
+		listeners: map[*nats.Subscription]func(*hub.Message){},
+	}
+	if err := e.start(ctx); err != nil {
+		return nil, errors.Join(err, e.Close())
+	}
+	return e, nil
+}
+
+func (e *Engine) start(ctx context.Context) error {
+	if err := checkWritable(e.folder.path); err != nil {
+		return err
+	}
+	var err error
+	if e.server, err = startServer(ctx, filepath.Join(e.folder.path, "store"), e.config); err != nil {
+		return err
+	}
+	if e.conn, err = e.connect(); err != nil {
+		return err
+	}
+	if e.js, err = jetstream.New(e.conn); err != nil {
+		return err
+	}
+	if err := e.openStream(ctx); err != nil {
+		return err
+	}
+	e.goroutines.Go(e.receive)
+	return nil
+}
+
+// checkWritable makes and removes a file, since a lock file may be older than
+// the folder's present mode.
+func checkWritable(dir string) error {
+	probe, err := os.CreateTemp(dir, "probe-")
+	if err != nil {
+		return fmt.Errorf("the data folder can't be written to: %w", err)
+	}
+	return errors.Join(probe.Close(), os.Remove(probe.Name()))
+}
+
+func (e *Engine) connect() (*nats.Conn, error) {
+	conn, err := nats.Connect("", nats.InProcessServer(e.server), nats.Timeout(callTimeout),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			e.config.Logger.Error("the engine's connection reports an error", "error", err)
+		}))
+	if err != nil {
+		return nil, fmt.Errorf("connect to the store: %w", err)
+	}
+	return conn, nil
+}
+
+// openStream makes the stream, or brings an older one's limits up to date and
+// takes over its epoch.
+func (e *Engine) openStream(ctx context.Context) error {
+	epoch := hub.NewEpoch(time.Now())
+	old, err := e.js.Stream(ctx, streamName)
+	switch {
+	case err == nil:
+		if kept := old.CachedInfo().Config.Metadata[epochKey]; kept != "" {
+			epoch = kept
+		}
+	case !errors.Is(err, jetstream.ErrStreamNotFound):
+		return fmt.Errorf("look up the stream: %w", err)
+	}
+	if _, err := e.js.CreateOrUpdateStream(ctx, e.streamConfig(epoch)); err != nil {
+		return fmt.Errorf("open the stream: %w", err)
+	}
+	e.epoch = epoch
+	return nil
+}
+
+func (e *Engine) streamConfig(epoch string) jetstream.StreamConfig {
+	storage := jetstream.FileStorage
+	if e.folder.temporary {
+		storage = jetstream.MemoryStorage
+	}
+	return jetstream.StreamConfig{
+		Name:              streamName,
+		Subjects:          []string{inPrefix + ">"},
+		Storage:           storage,
+		MaxMsgsPerSubject: int64(e.config.Messages),
+		MaxAge:            e.config.Age,
+		RePublish:         &jetstream.RePublish{Source: inPrefix + ">", Destination: outPrefix + ">"},
+		AllowDirect:       true,
+		AllowRollup:       true,
+		Metadata:          map[string]string{epochKey: epoch},
+	}
+}
+
+// Probe returns nil if the stream answers.
+func (e *Engine) Probe(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	if _, err := e.js.Stream(ctx, streamName); err != nil {
+		return unavailable("ask the store", err)
+	}
+	return nil
+}
+
+// Close stops delivery and the server, and unlocks the folder. It waits for all
+// that Open started. It is called once, after the last Publish and Read.
+func (e *Engine) Close() error {
+	close(e.stop)
+	e.goroutines.Wait()
+	if e.conn != nil {
+		e.conn.Close()
+	}
+	if e.server != nil {
+		e.server.Shutdown()
+		e.server.WaitForShutdown()
+	}
+	return e.folder.close()
+}
+
+// unavailable is an error for the client that says no more than that the store
+// did not do it, and one for the log.
+func unavailable(doing string, err error) error {
+	return &hub.Error{Code: hub.CodeUnavailable, Message: "the store can't serve now: try again in a moment", Err: fmt.Errorf("%s: %w", doing, err)}
+}

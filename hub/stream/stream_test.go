@@ -1,0 +1,144 @@
+package stream_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"testing"
+
+	"fanfold/hub"
+	"fanfold/hub/hubtest"
+	"fanfold/hub/stream"
+)
+
+// open opens an engine that is closed after the test, unless close is called.
+func open(t testing.TB, c stream.Config) (e *stream.Engine, close func()) {
+	t.Helper()
+	e, err := stream.Open(t.Context(), c)
+	if err != nil {
+		t.Fatalf("open: %v", err)
+	}
+	closed := false
+	close = func() {
+		if closed {
+			return
+		}
+		closed = true
+		if err := e.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	}
+	t.Cleanup(close)
+	return e, close
+}
+
+func TestEngineInMemory(t *testing.T) {
+	hubtest.Engine(t, func(t *testing.T) hub.Engine {
+		e, _ := open(t, stream.Config{Messages: hubtest.Kept})
+		return e
+	})
+}
+
+func TestEngineInFiles(t *testing.T) {
+	hubtest.Engine(t, func(t *testing.T) hub.Engine {
+		e, _ := open(t, stream.Config{Messages: hubtest.Kept, Dir: t.TempDir()})
+		return e
+	})
+}
+
+func text(t testing.TB, e hub.Engine, text string) *hub.Message {
+	t.Helper()
+	m := &hub.Message{Channel: "c", Data: []byte(strconv.Quote(text))}
+	if err := e.Publish(t.Context(), m, false); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestHistorySurvivesARestart(t *testing.T) {
+	dir := t.TempDir()
+	e, close := open(t, stream.Config{Dir: dir})
+	first := text(t, e, "first")
+	close()
+
+	e, _ = open(t, stream.Config{Dir: dir, Messages: 7}) // with other limits
+	page, err := e.Read(t.Context(), hub.Query{Channel: "c", Limit: 9})
+	if err != nil || len(page.Messages) != 1 || page.Messages[0].ID != first.ID {
+		t.Fatalf("after the restart: %+v, %v", page, err)
+	}
+	second := text(t, e, "second")
+	if second.Position.Epoch != first.Position.Epoch || second.Position.Seq != first.Position.Seq+1 {
+		t.Errorf("positions do not go on: %v, then %v", first.Position, second.Position)
+	}
+	page, err = e.Read(t.Context(), hub.Query{Channel: "c", Limit: 9, After: first.Position})
+	if err != nil || len(page.Messages) != 1 || page.Messages[0].ID != second.ID {
+		t.Errorf("recovered %+v, %v", page, err)
+	}
+}
+
+func TestANewStoreIsNoContinuation(t *testing.T) {
+	e, close := open(t, stream.Config{})
+	first := text(t, e, "first")
+	close()
+	later := hub.Position{Epoch: "00001", Seq: first.Position.Seq}
+	e, _ = open(t, stream.Config{})
+	if _, err := e.Read(t.Context(), hub.Query{Channel: "c", Limit: 9, After: later}); hub.ErrorOf(err).Code != hub.CodeUnrecoverable {
+		t.Errorf("got %v, want CodeUnrecoverable", err)
+	}
+}
+
+func TestADataFolderHasOneHub(t *testing.T) {
+	dir := t.TempDir()
+	open(t, stream.Config{Dir: dir})
+	if _, err := stream.Open(t.Context(), stream.Config{Dir: dir}); !errors.Is(err, stream.ErrInUse) {
+		t.Errorf("a second engine on the folder: got %v, want ErrInUse", err)
+	}
+}
+
+func TestMemoryLeavesNothingBehind(t *testing.T) {
+	tmp := t.TempDir()
+	t.Setenv("TMPDIR", tmp)
+	e, close := open(t, stream.Config{})
+	text(t, e, "x")
+	close()
+	left, err := os.ReadDir(tmp)
+	if err != nil || len(left) != 0 {
+		t.Errorf("left %v, %v", left, err)
+	}
+}
+
+func TestReadingBackwardsIsBoundedInBytes(t *testing.T) {
+	e, _ := open(t, stream.Config{})
+	big := make([]byte, 60<<10)
+	for i := range big {
+		big[i] = 'x'
+	}
+	var want []string
+	for i := range 40 {
+		want = append([]string{text(t, e, fmt.Sprint(i, string(big))).ID}, want...)
+	}
+	var got []string
+	q := hub.Query{Channel: "c", Limit: 30, Reverse: true}
+	for {
+		page, err := e.Read(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bytes := 0
+		for _, m := range page.Messages {
+			bytes += len(m.Data)
+			got = append(got, m.ID)
+		}
+		if bytes > 1<<20 {
+			t.Errorf("one page has %d bytes", bytes)
+		}
+		if !page.More {
+			break
+		}
+		q.After = page.Messages[len(page.Messages)-1].Position
+	}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("got %d messages %v\nwant %d %v", len(got), got, len(want), want)
+	}
+}

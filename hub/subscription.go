@@ -1,0 +1,204 @@
+package hub
+
+import (
+	"context"
+	"slices"
+)
+
+// SubscribeOptions says what to subscribe to.
+type SubscribeOptions struct {
+	// Keys are channels or patterns. The first one names the subscription. A message
+	// that several keys match comes once.
+	Keys []string
+	// JoinLeave asks for join and leave events of these channels.
+	JoinLeave bool
+	// Info is JSON that presence shows as this client's ChannelInfo.
+	Info []byte
+	// Filter, if not nil, says which messages to deliver. It runs in the shard: pure
+	// and quick.
+	Filter func(*Message) bool
+}
+
+// Subscription is a session's interest in some channels. It begins paused: what
+// is published meanwhile is held for [Subscription.Resume].
+type Subscription struct {
+	session   *Session // static
+	shard     *shard
+	client    *Client // as presence shows it
+	joinLeave bool
+	filter    func(*Message) bool
+	parts     []part // one a key; owned by the shard but for the keys
+
+	// owned by the shard
+	paused bool
+	held   []heldFrame
+	floor  uint64 // stored messages up to here have been sent or are not wanted
+	gone   bool
+}
+
+// part is a subscription's place among the subscribers of one key.
+type part struct {
+	sub   *Subscription // static
+	key   string
+	group *group // owned by the shard; nil until entered
+	index int
+}
+
+// heldFrame waits for Resume. seq is 0 for what is not a stored message.
+type heldFrame struct {
+	seq   uint64
+	frame []byte
+}
+
+// Subscribe registers a paused subscription. When it returns, every message
+// that a later Read of the engine does not show will be held or delivered. Errors:
+// [CodeBadRequest] for a bad name, [CodeAlreadySubscribed], [CodeLimit],
+// [CodeClosed], [CodeUnavailable].
+func (s *Session) Subscribe(ctx context.Context, o SubscribeOptions) (*Subscription, error) {
+	if len(o.Keys) == 0 {
+		return nil, Errorf(CodeBadRequest, "no channel was named to subscribe to")
+	}
+	for _, key := range o.Keys {
+		if err := CheckPattern(key); err != nil {
+			return nil, err
+		}
+	}
+	client := s.Client()
+	if o.Info != nil {
+		client = &Client{ID: client.ID, User: client.User, Info: client.Info, ChannelInfo: o.Info}
+	}
+	sub := &Subscription{
+		session: s, shard: s.hub.shardOf(o.Keys[0]), client: client,
+		joinLeave: o.JoinLeave, filter: o.Filter, paused: true,
+	}
+	for i, key := range o.Keys {
+		if !slices.Contains(o.Keys[:i], key) {
+			sub.parts = append(sub.parts, part{sub: sub, key: key})
+		}
+	}
+	if err := s.enter(sub); err != nil {
+		return nil, err
+	}
+	if err := sub.register(ctx); err != nil {
+		s.Unsubscribe(sub.name())
+		return nil, err
+	}
+	return sub, nil
+}
+
+// register waits until the shard has entered sub and the engine listens for it.
+func (sub *Subscription) register(ctx context.Context) error {
+	var entered error
+	if err := sub.shard.do(ctx, func() { entered = sub.shard.subscribe(sub) }); err != nil {
+		return err // entered may still be written: it is not read
+	}
+	return entered
+}
+
+func (sub *Subscription) name() string { return sub.parts[0].key }
+
+func (s *Session) enter(sub *Subscription) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.gone:
+		return Errorf(CodeClosed, "the session is closed")
+	case s.subs[sub.name()] != nil:
+		return Errorf(CodeAlreadySubscribed, "already subscribed to %q", sub.name())
+	case s.channels+len(sub.parts) > s.hub.config.MaxSubscriptions:
+		return Errorf(CodeLimit, "at most %d channels can be subscribed to on one connection", s.hub.config.MaxSubscriptions)
+	}
+	if s.subs == nil {
+		s.subs = make(map[string]*Subscription, 1)
+	}
+	s.subs[sub.name()] = sub
+	s.channels += len(sub.parts)
+	return nil
+}
+
+// Subscribed reports whether there is a subscription of that name.
+func (s *Session) Subscribed(key string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.subs[key] != nil
+}
+
+// Unsubscribe ends the subscription of that name; nothing of it comes into the
+// outbox afterwards but what is on its way now. It is false if there is none.
+func (s *Session) Unsubscribe(key string) bool { return s.unsubscribe(key, nil) }
+
+// unsubscribe tells the client why, if told is not nil.
+func (s *Session) unsubscribe(key string, told *Reason) bool {
+	s.mu.Lock()
+	sub := s.subs[key]
+	if sub != nil {
+		delete(s.subs, key)
+		s.channels -= len(sub.parts)
+	}
+	s.mu.Unlock()
+	if sub == nil {
+		return false
+	}
+	sub.shard.post(op{call: func() { sub.shard.unsubscribe(sub, told) }})
+	return true
+}
+
+// Resume sends what was held but for stored messages up to after, and lets the
+// rest flow. Messages at or before after never come. It is called once and does not wait.
+func (sub *Subscription) Resume(after Position) {
+	sub.shard.post(op{call: func() { sub.resume(after.Seq) }})
+}
+
+func (sub *Subscription) resume(floor uint64) {
+	sub.floor, sub.paused = floor, false
+	for _, h := range sub.held {
+		if h.seq != 0 && h.seq <= floor {
+			sub.session.outbox.release(len(h.frame))
+		} else {
+			sub.session.push(h.frame, len(h.frame))
+		}
+	}
+	sub.held = nil
+}
+
+// offer hands a message's frame to the subscriber if it is meant for it.
+func (p *part) offer(m *Message, frame []byte) {
+	sub := p.sub
+	if m.Position.Seq != 0 && m.Position.Seq <= sub.floor {
+		return
+	}
+	if len(sub.parts) > 1 && p.isDouble(m.Channel) {
+		return
+	}
+	if sub.filter != nil && !sub.filter(m) {
+		return
+	}
+	sub.give(m.Position.Seq, frame)
+}
+
+// isDouble: an earlier key of the same subscription has brought the message.
+func (p *part) isDouble(channel string) bool {
+	for i := range p.sub.parts {
+		earlier := &p.sub.parts[i]
+		if earlier == p {
+			return false
+		}
+		if Match(earlier.key, channel) {
+			return true
+		}
+	}
+	return false
+}
+
+// give queues a frame, or holds it while paused.
+func (sub *Subscription) give(seq uint64, frame []byte) {
+	if !sub.paused {
+		sub.session.push(frame, 0)
+		return
+	}
+	if !sub.session.outbox.reserve(len(frame)) {
+		sub.session.Close(Reason{Cause: CauseSlow})
+		return
+	}
+	sub.held = append(sub.held, heldFrame{seq, frame})
+}
