@@ -1,16 +1,17 @@
 package hub_test
 
 import (
+	"context"
 	"fmt"
-	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"fanfold/hub"
 	"fanfold/hub/stream"
+
+	"go.uber.org/goleak"
 )
 
 // words is a codec that writes events so that a test can read them.
@@ -50,6 +51,7 @@ func (w words) Encode(e hub.Event) []byte {
 type client struct {
 	*hub.Session
 	stalled bool // static
+	once    sync.Once
 
 	mu      sync.Mutex
 	got     []string
@@ -73,9 +75,12 @@ func connectTo(t testing.TB, h *hub.Hub, config hub.SessionConfig, c *client) *c
 	if c.Session, err = h.Open(config); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(sync.OnceFunc(c.Detach))
+	t.Cleanup(c.leave)
 	return c
 }
+
+// leave ends the connection, once.
+func (c *client) leave() { c.once.Do(c.Detach) }
 
 // Wake takes everything at once, as a transport that is never busy.
 func (c *client) Wake() {
@@ -181,7 +186,9 @@ func newHub(t testing.TB, c hub.Config) *hub.Hub {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := h.Shutdown(t.Context()); err != nil && t.Context().Err() == nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := h.Shutdown(ctx); err != nil {
 			t.Error(err)
 		}
 	})
@@ -204,28 +211,4 @@ func same(t testing.TB, what string, got []string, want ...string) {
 	}
 }
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if code == 0 && leaks() {
-		code = 1
-	}
-	if code != 0 {
-		fmt.Println("exit", code)
-	}
-	exit(code)
-}
-
-// leaks reports whether goroutines of the hub are left.
-func leaks() bool {
-	var stacks string
-	for range 100 {
-		buf := make([]byte, 1<<20)
-		stacks = string(buf[:runtime.Stack(buf, true)])
-		if !strings.Contains(stacks, "fanfold/hub.(*") {
-			return false
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	fmt.Println("goroutines are left:\n" + stacks)
-	return true
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

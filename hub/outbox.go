@@ -13,8 +13,8 @@ type outbox struct {
 	mu       sync.Mutex
 	frames   [][]byte // guarded by mu; those before head have been taken
 	head     int
-	bytes    int // of the frames that wait
-	reserved int // bytes of frames that paused subscriptions hold
+	bytes    int // cost of the frames that wait
+	reserved int // cost of the frames that paused subscriptions hold
 	awake    bool
 	ending   *Reason       // set once; nothing is queued any more
 	ended    bool          // the conn was told, or is about to be
@@ -24,34 +24,39 @@ type outbox struct {
 // keepFrames is the length of a slice that an idle outbox may keep for reuse.
 const keepFrames = 16
 
-// push adds a frame, for which released bytes had been reserved. wake: the
+// cost is what a frame counts in an outbox: its bytes and its place in the queue.
+func cost(frame []byte) int { return len(frame) + 32 }
+
+// push adds a frame; released: its cost had been reserved. wake: the
 // transport was idle and must be woken. full: there is no room, nothing was queued. A frame
 // of any size fits while at most half of the outbox is in use.
-func (o *outbox) push(frame []byte, released int) (wake, full bool) {
+func (o *outbox) push(frame []byte, released bool) (wake, full bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.reserved -= released
+	if released {
+		o.reserved -= cost(frame)
+	}
 	if o.ending != nil {
 		return false, false
 	}
-	if used := o.bytes + o.reserved; used+len(frame) > o.limit && used > o.limit/2 {
+	if used := o.bytes + o.reserved; used+cost(frame) > o.limit && used > o.limit/2 {
 		return false, true
 	}
 	o.frames = append(o.frames, frame)
-	o.bytes += len(frame)
+	o.bytes += cost(frame)
 	wake, o.awake = !o.awake, true
 	return wake, false
 }
 
-// reserve counts n bytes that are held elsewhere for this outbox. It is false
-// if there is no room for them.
-func (o *outbox) reserve(n int) bool {
+// reserve counts a frame that is held elsewhere for this outbox. It is false if
+// there is no room for it.
+func (o *outbox) reserve(frame []byte) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.bytes+o.reserved+n > o.limit {
+	if o.bytes+o.reserved+cost(frame) > o.limit {
 		return false
 	}
-	o.reserved += n
+	o.reserved += cost(frame)
 	return true
 }
 
@@ -71,7 +76,7 @@ func (o *outbox) take(dst [][]byte, maxBytes int) ([][]byte, *Reason) {
 			break
 		}
 		size += max(1, len(frame))
-		o.bytes -= len(frame)
+		o.bytes -= cost(frame)
 		o.frames[o.head] = nil
 		dst = append(dst, frame)
 	}
@@ -154,11 +159,11 @@ func (o *outbox) waitRoom(ctx context.Context) error {
 	}
 }
 
-// release gives back n reserved bytes whose frame will not be sent.
-func (o *outbox) release(n int) {
+// release gives back what was reserved for a frame that will not be sent.
+func (o *outbox) release(frame []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.reserved -= n
+	o.reserved -= cost(frame)
 	if o.hasRoom() {
 		o.wakeWaiters()
 	}

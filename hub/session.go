@@ -88,10 +88,10 @@ func (s *Session) Pong() bool { return s.pingOpen.Swap(false) }
 
 // Send puts a frame for this client alone into its outbox. It never blocks: if
 // the outbox is full, the session is closed as slow. After Close it does nothing.
-func (s *Session) Send(frame []byte) { s.push(frame, 0) }
+func (s *Session) Send(frame []byte) { s.push(frame, false) }
 
-// push queues a frame, of which released bytes had been reserved.
-func (s *Session) push(frame []byte, released int) {
+// push queues a frame; released: room for it had been reserved.
+func (s *Session) push(frame []byte, released bool) {
 	wake, full := s.outbox.push(frame, released)
 	if full {
 		s.Close(Reason{Cause: CauseSlow})

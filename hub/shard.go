@@ -126,7 +126,7 @@ func (s *shard) unsubscribe(sub *Subscription, told *Reason) {
 	sub.gone = true
 	s.leave(sub)
 	for _, h := range sub.held {
-		sub.session.outbox.release(len(h.frame))
+		sub.session.outbox.release(h.frame)
 	}
 	sub.held = nil
 	if told != nil {

@@ -55,13 +55,8 @@ type heldFrame struct {
 // [CodeBadRequest] for a bad name, [CodeAlreadySubscribed], [CodeLimit],
 // [CodeClosed], [CodeUnavailable].
 func (s *Session) Subscribe(ctx context.Context, o SubscribeOptions) (*Subscription, error) {
-	if len(o.Keys) == 0 {
-		return nil, Errorf(CodeBadRequest, "no channel was named to subscribe to")
-	}
-	for _, key := range o.Keys {
-		if err := CheckPattern(key); err != nil {
-			return nil, err
-		}
+	if err := s.hub.checkKeys(o.Keys); err != nil {
+		return nil, err
 	}
 	client := s.Client()
 	if o.Info != nil {
@@ -86,6 +81,26 @@ func (s *Session) Subscribe(ctx context.Context, o SubscribeOptions) (*Subscript
 	return sub, nil
 }
 
+// checkKeys bounds the number before anything looks at each key.
+func (h *Hub) checkKeys(keys []string) error {
+	switch n := len(keys); {
+	case n == 0:
+		return Errorf(CodeBadRequest, "no channel was named to subscribe to")
+	case n > h.config.MaxSubscriptions:
+		return h.tooManySubscriptions()
+	}
+	for _, key := range keys {
+		if err := CheckPattern(key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (h *Hub) tooManySubscriptions() error {
+	return Errorf(CodeLimit, "at most %d channels can be subscribed to on one connection", h.config.MaxSubscriptions)
+}
+
 // register waits until the shard has entered sub and the engine listens for it.
 func (sub *Subscription) register(ctx context.Context) error {
 	var entered error
@@ -106,7 +121,7 @@ func (s *Session) enter(sub *Subscription) error {
 	case s.subs[sub.name()] != nil:
 		return Errorf(CodeAlreadySubscribed, "already subscribed to %q", sub.name())
 	case s.channels+len(sub.parts) > s.hub.config.MaxSubscriptions:
-		return Errorf(CodeLimit, "at most %d channels can be subscribed to on one connection", s.hub.config.MaxSubscriptions)
+		return s.hub.tooManySubscriptions()
 	}
 	if s.subs == nil {
 		s.subs = make(map[string]*Subscription, 1)
@@ -153,9 +168,9 @@ func (sub *Subscription) resume(floor uint64) {
 	sub.floor, sub.paused = floor, false
 	for _, h := range sub.held {
 		if h.seq != 0 && h.seq <= floor {
-			sub.session.outbox.release(len(h.frame))
+			sub.session.outbox.release(h.frame)
 		} else {
-			sub.session.push(h.frame, len(h.frame))
+			sub.session.push(h.frame, true)
 		}
 	}
 	sub.held = nil
@@ -193,10 +208,10 @@ func (p *part) isDouble(channel string) bool {
 // give queues a frame, or holds it while paused.
 func (sub *Subscription) give(seq uint64, frame []byte) {
 	if !sub.paused {
-		sub.session.push(frame, 0)
+		sub.session.push(frame, false)
 		return
 	}
-	if !sub.session.outbox.reserve(len(frame)) {
+	if !sub.session.outbox.reserve(frame) {
 		sub.session.Close(Reason{Cause: CauseSlow})
 		return
 	}
