@@ -42,7 +42,8 @@ type Query struct {
 	// Seq with an Epoch is the very beginning of that epoch, and can be trimmed; the zero
 	// Position asks for whatever there is.
 	After Position
-	// Until: only messages at or before this position; zero: no bound.
+	// Until: only messages at or before this position; the zero Position: no bound.
+	// One with an Epoch is a bound even if its Seq is 0: the store was empty then.
 	Until Position
 	// Since: only messages of that time or later. Not used together with After.
 	Since time.Time

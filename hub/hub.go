@@ -287,8 +287,9 @@ func (h *Hub) add(s *Session) error {
 func (h *Hub) remove(s *Session) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	before := len(h.sessions)
 	delete(h.sessions, s.Client().ID)
-	if h.draining && len(h.sessions) == 0 {
+	if h.draining && before > 0 && len(h.sessions) == 0 {
 		close(h.empty)
 	}
 }

@@ -98,10 +98,7 @@ func follow(t *testing.T, h *hub.Hub, keys []string, seed uint64, messages int) 
 			frames = append(frames, string(positions{}.Encode(hub.Event{Message: m})))
 		}
 		sub.Resume(now)
-		if len(frames) == 0 {
-			frames = c.wait(t, 1)
-		}
-		frames = append(frames, c.wait(t, 0)...)
+		frames = append(frames, c.wait(t, 1-min(1, len(frames)))...)
 		for _, frame := range frames[:1+random.IntN(len(frames))] {
 			var channel string
 			channel, position = check(t, next, frame)

@@ -36,6 +36,7 @@ func Engine(t *testing.T, open func(t *testing.T) hub.Engine) {
 		{"a position behind trimmed messages can't be recovered", trimmed},
 		{"a position is recovered as long as nothing is missing", untrimmed},
 		{"a pattern over a trimmed channel can't be recovered", trimmedPattern},
+		{"removed history hides nothing behind it", removedInBetween},
 		{"removed history is gone and can't be recovered", removed},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
@@ -121,6 +122,7 @@ func publishFillsIn(t *testing.T, e hub.Engine) {
 }
 
 func readForwards(t *testing.T, e hub.Engine) {
+	empty := read(t, e, hub.Query{Channel: "c"}).Top
 	publish(t, e, "other", "x")
 	want := ids(publishMany(t, e, "c", 25))
 	publish(t, e, "c.d", "x")
@@ -140,6 +142,7 @@ func readForwards(t *testing.T, e hub.Engine) {
 	same(t, "all pages", got, want)
 	last, _ := hub.ParsePosition(want[9])
 	same(t, "up to a position", ids(read(t, e, hub.Query{Channel: "c", Limit: 50, Until: last}).Messages), want[:10])
+	same(t, "up to the empty store", ids(read(t, e, hub.Query{Channel: "c", Limit: 50, Until: empty}).Messages), nil)
 	if page := read(t, e, hub.Query{Channel: "c"}); len(page.Messages) != 0 || page.Top.String() != want[24] {
 		t.Errorf("with limit 0: got %+v", page)
 	}
@@ -375,6 +378,31 @@ func trimmedPattern(t *testing.T, e hub.Engine) {
 	if page := read(t, e, hub.Query{Channel: "p.*", Limit: 9, After: last.Position}); len(page.Messages) != 0 {
 		t.Errorf("got %v", ids(page.Messages))
 	}
+}
+
+func removedInBetween(t *testing.T, e hub.Engine) {
+	remover, ok := e.(hub.Remover)
+	if !ok {
+		t.Skip("this engine removes nothing")
+	}
+	first := publish(t, e, "c.first", "x")
+	for i := range 20 {
+		if err := remover.Remove(t.Context(), fmt.Sprint("c.", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	last := publish(t, e, "c.last", "x")
+	for i := range 20 {
+		if err := remover.Remove(t.Context(), fmt.Sprint("c.z", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	after := read(t, e, hub.Query{Channel: "c.*", Limit: 3, After: first.Position})
+	same(t, "forwards", ids(after.Messages), []string{last.ID})
+	newest := read(t, e, hub.Query{Channel: "c.*", Limit: 3, Reverse: true})
+	same(t, "backwards", ids(newest.Messages), []string{last.ID})
+	older := read(t, e, hub.Query{Channel: "c.*", Limit: 3, Reverse: true, After: last.Position})
+	same(t, "further backwards", ids(older.Messages), []string{first.ID})
 }
 
 func removed(t *testing.T, e hub.Engine) {

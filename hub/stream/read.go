@@ -90,30 +90,38 @@ func (e *Engine) Read(ctx context.Context, q hub.Query) (hub.Page, error) {
 	if !q.Since.IsZero() {
 		r.Seq, r.StartTime = 0, &q.Since
 	}
-	found, more, err := e.get(ctx, r)
-	if err != nil {
-		return page, err
+	for { // until there is something else than marks of removed history
+		found, more, err := e.get(ctx, r)
+		if err != nil {
+			return page, err
+		}
+		page.More = more > 0
+		last, err := e.fill(&page, found, q.Until)
+		if err != nil || len(page.Messages) > 0 || !page.More {
+			return page, err
+		}
+		r.Seq, r.StartTime = last+1, nil
 	}
-	page.More = more > 0
-	return e.fill(page, found, q.Until.Seq)
 }
 
-// fill decodes what was found, up to the sequence number until if it is not 0.
-func (e *Engine) fill(page hub.Page, found []*nats.Msg, until uint64) (hub.Page, error) {
+// fill adds what was found to the page, up to the position until if that is not
+// zero, and returns the last sequence number found.
+func (e *Engine) fill(page *hub.Page, found []*nats.Msg, until hub.Position) (last uint64, err error) {
 	for _, msg := range found {
 		m, removed, err := e.decode(msg)
 		if err != nil {
-			return page, unavailable("read history", err)
+			return 0, unavailable("read history", err)
 		}
-		if until != 0 && m.Position.Seq > until {
+		last = m.Position.Seq
+		if !until.IsZero() && last > until.Seq {
 			page.More = false
-			return page, nil
+			return last, nil
 		}
 		if !removed {
 			page.Messages = append(page.Messages, m)
 		}
 	}
-	return page, nil
+	return last, nil
 }
 
 // top is the position of a channel's last message; of the whole store's for an
@@ -145,7 +153,7 @@ func (e *Engine) readBack(ctx context.Context, q hub.Query, page hub.Page) (hub.
 	if end == 0 {
 		end = page.Top.Seq + 1
 	}
-	for n := q.Limit; ; n = (n + 1) / 2 {
+	for n := q.Limit; ; {
 		start, in, err := e.startOfLast(ctx, subject, end, n)
 		if err != nil || in == 0 {
 			return page, err
@@ -155,22 +163,26 @@ func (e *Engine) readBack(ctx context.Context, q hub.Query, page hub.Page) (hub.
 			return page, err
 		}
 		if len(found) < int(in) && n > 1 {
-			continue // pageBytes cut off the newest: ask for fewer
+			n = (n + 1) / 2 // pageBytes cut off the newest: ask for fewer
+			continue
 		}
-		if page, err = e.fill(page, found, end-1); err != nil {
+		if _, err := e.fill(&page, found, hub.Position{Epoch: e.epoch, Seq: end - 1}); err != nil {
 			return page, err
 		}
-		first, err := e.count(ctx, subject, start)
+		before, err := e.countBetween(ctx, subject, 1, start)
 		if err != nil {
 			return page, err
 		}
-		all, err := e.count(ctx, subject, 1)
-		page.More = all > first
+		if len(page.Messages) == 0 && before > 0 {
+			end = start // all of it were marks of removed history
+			continue
+		}
+		page.More = before > 0
 		if extra := len(page.Messages) - n; extra > 0 {
 			page.Messages, page.More = page.Messages[extra:], true
 		}
 		slices.Reverse(page.Messages)
-		return page, err
+		return page, nil
 	}
 }
 
