@@ -1,0 +1,378 @@
+package dialect
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"maps"
+	"time"
+
+	"fanfold/hub"
+)
+
+// RPC answers a client's call. It may block on what it calls. data and result
+// are JSON without line breaks, nil if there is none; an error goes to the client, as
+// [hub.ErrorOf] shows it.
+type RPC func(ctx context.Context, caller *hub.Client, data []byte) (result []byte, err error)
+
+// callCasefold is the echo as a call: a JSON string comes back folded.
+func callCasefold(_ context.Context, _ *hub.Client, data []byte) ([]byte, error) {
+	var text *string
+	if json.Unmarshal(data, &text) != nil || text == nil {
+		return nil, hub.Errorf(hub.CodeBadRequest, "casefold: the data must be a string")
+	}
+	return appendString(nil, string(Casefold([]byte(*text)))), nil
+}
+
+// commands are the methods that clients may call. What a command returns as an
+// error is its reply; without one it has replied itself.
+var commands = map[string]func(*centrifugePeer, context.Context, command) error{
+	"connect":        (*centrifugePeer).connect,
+	"subscribe":      (*centrifugePeer).subscribe,
+	"unsubscribe":    (*centrifugePeer).unsubscribe,
+	"publish":        (*centrifugePeer).publish,
+	"presence":       (*centrifugePeer).presence,
+	"presence_stats": (*centrifugePeer).presenceStats,
+	"history":        (*centrifugePeer).history,
+	"rpc":            (*centrifugePeer).rpc,
+	"send":           (*centrifugePeer).send,
+	"refresh":        (*centrifugePeer).refresh,
+	"sub_refresh":    (*centrifugePeer).subRefresh,
+}
+
+// peerState is how far a client has come.
+type peerState int
+
+const (
+	peerNew       peerState = iota // must connect first
+	peerConnected                  // may do everything
+	peerRefused                    // connect failed; nothing but the end may follow
+	peerOver                       // the session is closed, or about to be
+)
+
+// centrifugePeer is one client. The fields below session belong to the caller of
+// Receive.
+type centrifugePeer struct {
+	dialect *Centrifuge // static
+	hub     *hub.Hub
+	session *hub.Session
+
+	state peerState
+	infos map[string][]byte // channel → this client's ChannelInfo there
+}
+
+// Session implements [Peer].
+func (p *centrifugePeer) Session() *hub.Session { return p.session }
+
+// Receive implements [Peer]. Once the session is closed the rest of the text is
+// ignored.
+func (p *centrifugePeer) Receive(ctx context.Context, text []byte) {
+	blank := true
+	for line := range bytes.SplitSeq(text, []byte("\n")) {
+		if line = bytes.TrimSpace(line); len(line) == 0 {
+			continue
+		}
+		blank = false
+		if !p.receive(ctx, line) {
+			return
+		}
+	}
+	if blank && p.state != peerOver {
+		p.breach("the frame is empty")
+	}
+}
+
+// receive handles one command and reports whether another may follow.
+func (p *centrifugePeer) receive(ctx context.Context, line []byte) (more bool) {
+	if p.state == peerOver {
+		return false
+	}
+	c, err := parseCommand(line)
+	if err != nil {
+		return p.breach(err.Error())
+	}
+	if c.method == "" {
+		return p.session.Pong() || p.breach("a pong came that no ping asked for")
+	}
+	if text := p.outOfTurn(c); text != "" {
+		return p.breach(text)
+	}
+	if p.session.Room(ctx) != nil {
+		p.state = peerOver
+		return false
+	}
+	if err := commands[c.method](p, ctx, c); err != nil {
+		return p.fail(ctx, c, err)
+	}
+	return p.state != peerOver
+}
+
+// outOfTurn says why this command may not come now, or "".
+func (p *centrifugePeer) outOfTurn(c command) string {
+	switch {
+	case p.state == peerRefused:
+		return c.method + " came after connect had failed"
+	case p.state == peerNew && c.method != "connect":
+		return c.method + " came before connect"
+	case p.state == peerConnected && c.method == "connect":
+		return "connect came twice"
+	}
+	return ""
+}
+
+// breach closes the session because the client broke the protocol. It is false.
+func (p *centrifugePeer) breach(text string) bool {
+	return p.close(closeBadRequest, "bad request: "+text)
+}
+
+func (p *centrifugePeer) close(code int, text string) bool {
+	p.state = peerOver
+	p.session.Close(hub.Reason{Cause: hub.CauseBadRequest, Code: code, Text: text})
+	return false
+}
+
+// fail replies with an error and reports whether another command may follow.
+func (p *centrifugePeer) fail(ctx context.Context, c command, err error) bool {
+	p.logInternal(ctx, c.method, err)
+	p.session.Send(encodeErrorReply(c.id, wireErrorOf(err)))
+	if c.method == "connect" {
+		p.state = peerRefused
+		return false
+	}
+	return true
+}
+
+// logInternal keeps the cause of what the client is told nothing about.
+func (p *centrifugePeer) logInternal(ctx context.Context, method string, err error) {
+	if e := hub.ErrorOf(err); e.Err != nil && ctx.Err() == nil {
+		p.dialect.config.Logger.Error("a client's command failed",
+			"method", method, "client", p.session.Client().ID, "error", err)
+	}
+}
+
+func (p *centrifugePeer) reply(c command, result []byte) error {
+	p.session.Send(encodeReply(c.id, c.method, result))
+	return nil
+}
+
+// emptyResult is the result of a command that has nothing to tell. The JavaScript
+// client needs it to be there.
+var emptyResult = []byte("{}")
+
+func (p *centrifugePeer) connect(_ context.Context, c command) error {
+	var q struct {
+		Token   string                     `json:"token"`
+		Data    json.RawMessage            `json:"data"`
+		Name    string                     `json:"name"`
+		Version string                     `json:"version"`
+		Headers map[string]string          `json:"headers"`
+		Subs    map[string]json.RawMessage `json:"subs"` // of the server's making: there are none
+	}
+	if err := c.decode(&q); err != nil {
+		return err
+	}
+	if q.Token != "" {
+		p.close(closeInvalidToken, "this hub has no token keys configured: connect without a token")
+		return nil
+	}
+	if err := checkClientName(q.Name, q.Version); err != nil {
+		return err
+	}
+	info, err := checkInfo(c.method, q.Data)
+	if err != nil {
+		return err
+	}
+	p.session.Identify("", info)
+	p.state = peerConnected
+	return p.reply(c, p.appendConnectResult(nil))
+}
+
+func checkClientName(name, version string) error {
+	const maxName, maxVersion = 16, 64
+	if len(name) > maxName || len(version) > maxVersion {
+		return hub.Errorf(hub.CodeBadRequest, `connect: "name" may have %d bytes and "version" %d: they have %d and %d`,
+			maxName, maxVersion, len(name), len(version))
+	}
+	return nil
+}
+
+func (p *centrifugePeer) appendConnectResult(b []byte) []byte {
+	config := p.dialect.config
+	b = append(b, `{"client":`...)
+	b = appendString(b, p.session.Client().ID)
+	b = appendKey(b, "version")
+	b = appendString(b, config.Version)
+	seconds := (config.PingEvery + time.Second - 1) / time.Second // up: a client waits too long rather than too short
+	b = appendNumber(b, "ping", int(seconds))
+	b = appendTrue(b, "pong", true)
+	return append(b, '}')
+}
+
+// channelRequest is what several commands ask with.
+type channelRequest struct {
+	Channel string `json:"channel"`
+}
+
+func (p *centrifugePeer) unsubscribe(_ context.Context, c command) error {
+	var q channelRequest
+	if err := c.decode(&q); err != nil {
+		return err
+	}
+	p.session.Unsubscribe(q.Channel)
+	delete(p.infos, q.Channel)
+	return p.reply(c, emptyResult)
+}
+
+func (p *centrifugePeer) publish(ctx context.Context, c command) error {
+	var q struct {
+		Channel string          `json:"channel"`
+		Data    json.RawMessage `json:"data"`
+		Type    int32           `json:"type"`
+	}
+	if err := c.decode(&q); err != nil {
+		return err
+	}
+	if q.Type != 0 {
+		return hub.Errorf(hub.CodeNotAvailable, "publish: this hub has stream channels alone: leave out \"type\"")
+	}
+	data, err := checkData(c.method, q.Data)
+	if err != nil {
+		return err
+	}
+	m := &hub.Message{Channel: q.Channel, Data: data, Publisher: p.publisher(q.Channel)}
+	if err := p.hub.Publish(ctx, m, false); err != nil {
+		return err
+	}
+	return p.reply(c, emptyResult)
+}
+
+// publisher is who this client is in a channel.
+func (p *centrifugePeer) publisher(channel string) *hub.Client {
+	client := p.session.Client()
+	info := p.infos[channel]
+	if info == nil || !p.session.Subscribed(channel) {
+		return client
+	}
+	return &hub.Client{ID: client.ID, User: client.User, Info: client.Info, ChannelInfo: info}
+}
+
+// maxInfos is how many infos are kept before those of subscriptions that the
+// hub has ended are looked for.
+const maxInfos = 256
+
+func (p *centrifugePeer) keepInfo(channel string, info []byte) {
+	if info == nil {
+		delete(p.infos, channel)
+		return
+	}
+	if p.infos == nil {
+		p.infos = map[string][]byte{}
+	}
+	if len(p.infos) >= maxInfos {
+		maps.DeleteFunc(p.infos, func(channel string, _ []byte) bool { return !p.session.Subscribed(channel) })
+	}
+	p.infos[channel] = info
+}
+
+func (p *centrifugePeer) presence(ctx context.Context, c command) error {
+	clients, err := p.clients(ctx, c)
+	if err != nil {
+		return err
+	}
+	result := appendPresence(nil, clients)
+	if most := p.dialect.config.RecoverBytes; len(result) > most {
+		return hub.Errorf(hub.CodeLimit, "presence: the list of %d clients takes %d bytes: at most %d fit, ask for presence_stats",
+			len(clients), len(result), most)
+	}
+	return p.reply(c, result)
+}
+
+func (p *centrifugePeer) presenceStats(ctx context.Context, c command) error {
+	clients, err := p.clients(ctx, c)
+	if err != nil {
+		return err
+	}
+	return p.reply(c, appendPresenceStats(nil, clients))
+}
+
+func (p *centrifugePeer) clients(ctx context.Context, c command) ([]hub.Client, error) {
+	var q channelRequest
+	if err := c.decode(&q); err != nil {
+		return nil, err
+	}
+	return p.hub.Presence(ctx, q.Channel)
+}
+
+func appendPresence(b []byte, clients []hub.Client) []byte {
+	b = append(b, `{"presence":{`...)
+	for i := range clients {
+		b = appendComma(b)
+		b = appendString(b, clients[i].ID)
+		b = append(b, ':')
+		b = appendClient(b, &clients[i])
+	}
+	return append(b, "}}"...)
+}
+
+// appendPresenceStats counts all anonymous clients as one user.
+func appendPresenceStats(b []byte, clients []hub.Client) []byte {
+	users := map[string]bool{}
+	for i := range clients {
+		users[clients[i].User] = true
+	}
+	b = append(b, '{')
+	b = appendNumber(b, "num_clients", len(clients))
+	b = appendNumber(b, "num_users", len(users))
+	return append(b, '}')
+}
+
+func (p *centrifugePeer) rpc(ctx context.Context, c command) error {
+	var q struct {
+		Method string          `json:"method"`
+		Data   json.RawMessage `json:"data"`
+	}
+	if err := c.decode(&q); err != nil {
+		return err
+	}
+	methods := p.dialect.config.Methods
+	if len(methods) == 0 {
+		return hub.Errorf(hub.CodeNotAvailable, "rpc: this hub offers no methods")
+	}
+	call, ok := methods[q.Method]
+	if !ok {
+		return hub.Errorf(hub.CodeUnknownMethod, "rpc: there is no method %q", cutText(q.Method, 80))
+	}
+	data, err := oneLine(c.method, q.Data)
+	if err != nil {
+		return err
+	}
+	result, err := call(ctx, p.session.Client(), data)
+	switch {
+	case err != nil:
+		return err
+	case result == nil:
+		return p.reply(c, emptyResult)
+	}
+	return p.reply(c, append(append([]byte(`{"data":`), result...), '}'))
+}
+
+// send has nobody to go to: messages without a reply are not handled here.
+func (p *centrifugePeer) send(context.Context, command) error {
+	p.close(closeNotAvailable, "send is not available: use publish or rpc")
+	return nil
+}
+
+func (p *centrifugePeer) refresh(context.Context, command) error {
+	return hub.Errorf(hub.CodeNotAvailable, "refresh: connections do not expire here")
+}
+
+func (p *centrifugePeer) subRefresh(_ context.Context, c command) error {
+	var q channelRequest
+	if err := c.decode(&q); err != nil {
+		return err
+	}
+	if !p.session.Subscribed(q.Channel) {
+		return hub.Errorf(hub.CodeDenied, "sub_refresh: not subscribed to %q", cutText(q.Channel, hub.MaxChannelBytes))
+	}
+	return hub.Errorf(hub.CodeNotAvailable, "sub_refresh: subscriptions do not expire here")
+}

@@ -1,0 +1,48 @@
+// Package dialect translates wire protocols: bytes in, hub calls; hub events,
+// bytes out. Each protocol is one file, or a few with its name in front.
+//
+// A dialect opens no connection, starts no goroutine, reads no clock and holds
+// no lock: whoever carries the bytes brings those.
+package dialect
+
+import (
+	"context"
+
+	"fanfold/hub"
+)
+
+// Dialect is a protocol of text messages both ways, as over a WebSocket.
+type Dialect interface {
+	hub.Codec
+	// Connect checks a connection that a client asks for and opens its session on
+	// conn, before the connection stands. It may block on the engine, within ctx. The error
+	// is for the client, who is then refused.
+	Connect(ctx context.Context, h *hub.Hub, conn hub.Conn, r Request) (Peer, error)
+	// Separator joins frames that go out in one WebSocket message; "" forbids that.
+	Separator() string
+	// CloseCode is the WebSocket close code and text for a reason.
+	CloseCode(hub.Reason) (code int, text string)
+}
+
+// Request is what a dialect sees of the HTTP request that opened a connection.
+type Request struct {
+	Path   string
+	Query  map[string][]string
+	Header map[string][]string // canonical names
+}
+
+// Peer is one client's end of a [Dialect].
+type Peer interface {
+	// Session is the peer's session; it never changes.
+	Session() *hub.Session
+	// Receive handles one message of the client. Its calls never overlap. It may
+	// block on the engine and until the client has read its replies, which stops
+	// this client alone. The text is the callee's to keep.
+	Receive(ctx context.Context, text []byte)
+}
+
+// Starter is a [Peer] with something to do once the connection is up, such as
+// sending history. Start may run beside Receive.
+type Starter interface {
+	Start(ctx context.Context)
+}

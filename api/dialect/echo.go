@@ -1,0 +1,181 @@
+package dialect
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"strings"
+
+	"fanfold/hub"
+)
+
+// Echo is the plain text protocol: each text that the client sends is answered,
+// to the client alone and in order, by its case-folded form. Channels named in the
+// URL also bring their messages, each as one plain text.
+//
+//	?fold=ascii | ?fold=unicode   how to fold, instead of the default
+//	?channel=a&channel=b.*        channels or patterns to be told of, from now on
+//
+// All connections of a hub share one *Echo, and so each encoded frame. Its fields
+// must not change once it is in use.
+type Echo struct {
+	Fold   Fold         // the default
+	Logger *slog.Logger // gets the texts at debug level; nil: nobody does
+}
+
+// Connect implements [Dialect]. The channels are subscribed to before the client
+// learns that it is connected, so that it gets what is published from then on; it is
+// held until [Starter.Start]. That waits for the engine.
+func (e *Echo) Connect(ctx context.Context, h *hub.Hub, conn hub.Conn, r Request) (Peer, error) {
+	fold := e.Fold
+	for _, name := range r.Query["fold"] {
+		var err error
+		if fold, err = ParseFold(name); err != nil {
+			return nil, err
+		}
+	}
+	channels := r.Query["channel"]
+	for _, key := range channels {
+		if err := hub.CheckPattern(key); err != nil {
+			return nil, err
+		}
+	}
+	session, err := h.Open(hub.SessionConfig{Conn: conn, Codec: e})
+	if err != nil {
+		return nil, err
+	}
+	peer := &echoPeer{echo: e, session: session, fold: fold}
+	if len(channels) > 0 {
+		if err := peer.subscribe(ctx, h, channels); err != nil {
+			session.Detach() // no transport has it
+			return nil, err
+		}
+	}
+	return peer, nil
+}
+
+// Separator implements [Dialect]: one frame for one text.
+func (e *Echo) Separator() string { return "" }
+
+// CloseCode implements [Dialect] with the codes of RFC 6455 §7.4.1.
+func (e *Echo) CloseCode(r hub.Reason) (code int, text string) {
+	usual, ok := echoCloses[r.Cause]
+	if !ok {
+		usual = echoCloses[hub.CauseInternal]
+	}
+	if r.Code != 0 {
+		usual.code = r.Code
+	}
+	if r.Text != "" {
+		usual.text = r.Text
+	}
+	return usual.code, usual.text
+}
+
+// Codes of RFC 6455 §7.4.1.
+const (
+	closeNormal    = 1000
+	closeGoingAway = 1001
+	closeProtocol  = 1002
+	closePolicy    = 1008
+	closeInternal  = 1011
+)
+
+var echoCloses = map[hub.Cause]struct {
+	code int
+	text string
+}{
+	hub.CauseClosed:     {closeNormal, "closed"},
+	hub.CauseShutdown:   {closeGoingAway, "the hub is shutting down: come back in a moment"},
+	hub.CauseSlow:       {closePolicy, "too slow: messages came faster than they were read"},
+	hub.CauseNoPong:     {closeProtocol, "a ping was not answered"},
+	hub.CauseStale:      {closePolicy, "nothing came from the client in time"},
+	hub.CauseBadRequest: {closeProtocol, "the client broke the protocol"},
+	hub.CauseDenied:     {closePolicy, "not allowed"},
+	hub.CauseServer:     {closePolicy, "disconnected by the operator"},
+	hub.CauseGap:        {closeInternal, "messages were lost on the way: connect again"},
+	hub.CauseInternal:   {closeInternal, "internal error"},
+}
+
+// Encode implements [hub.Codec]: messages are shown, nothing else is.
+func (e *Echo) Encode(ev hub.Event) []byte {
+	if ev.Kind != hub.KindMessage {
+		return nil
+	}
+	return []byte(plainText(ev.Message.Data))
+}
+
+// plainText is what a subscriber to plain text sees of a message's data: a
+// notification's message, a string as it is, other data as its JSON. That is
+// AsNotification(data).Message at half the cost, which the shard bears. It is valid
+// UTF-8, as a text frame must be (RFC 6455 §8.1).
+func plainText(data []byte) string {
+	data = bytes.TrimLeft(data, jsonSpaces)
+	if text, ok := jsonString(data); ok {
+		return text
+	}
+	if bytes.HasPrefix(data, []byte("{")) {
+		var fields map[string]json.RawMessage
+		if json.Unmarshal(data, &fields) == nil {
+			if text, ok := jsonString(fields["message"]); ok {
+				return text
+			}
+		}
+	}
+	return strings.ToValidUTF8(string(data), "\uFFFD")
+}
+
+// jsonString decodes data that is a JSON string and begins as one.
+func jsonString(data []byte) (text string, ok bool) {
+	ok = bytes.HasPrefix(data, []byte(`"`)) && json.Unmarshal(data, &text) == nil
+	return text, ok
+}
+
+// echoPeer is one client of [Echo].
+type echoPeer struct {
+	echo    *Echo
+	session *hub.Session
+	fold    Fold
+
+	sub *hub.Subscription // nil if no channels were asked for
+	now hub.Position      // where sub begins
+}
+
+// Session implements [Peer].
+func (p *echoPeer) Session() *hub.Session { return p.session }
+
+// subscribe subscribes to the channels as from now.
+func (p *echoPeer) subscribe(ctx context.Context, h *hub.Hub, channels []string) (err error) {
+	if p.sub, err = p.session.Subscribe(ctx, hub.SubscribeOptions{Keys: channels}); err != nil {
+		return err
+	}
+	p.now, err = h.Now(ctx)
+	return err
+}
+
+// Start implements [Starter].
+func (p *echoPeer) Start(context.Context) {
+	if p.sub != nil {
+		p.sub.Resume(p.now)
+	}
+}
+
+// Receive implements [Peer]: one text is answered by one text or by none.
+func (p *echoPeer) Receive(ctx context.Context, text []byte) {
+	p.trace(ctx, "<", text)
+	folded, ok := p.fold.Apply(text)
+	if !ok || p.session.Room(ctx) != nil { // no room any more: the session is over
+		return
+	}
+	p.session.Send(folded)
+	p.trace(ctx, ">", folded)
+}
+
+// trace logs a text that came (<) or goes (>), at debug level.
+func (p *echoPeer) trace(ctx context.Context, direction string, text []byte) {
+	if log := p.echo.Logger; log != nil && log.Enabled(ctx, slog.LevelDebug) {
+		log.LogAttrs(ctx, slog.LevelDebug, direction,
+			slog.String("client", p.session.Client().ID), slog.String("text", string(text)))
+	}
+}

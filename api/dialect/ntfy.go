@@ -1,0 +1,160 @@
+package dialect
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"fanfold/hub"
+)
+
+// ntfy's API, spoken so that its clients (phones, curl scripts, apprise) work
+// unchanged: ParsePublish and ParsePublishJSON read what they publish,
+// ParseSubscribe what they ask for, and NtfyJSON, NtfySSE, NtfyRaw and NtfySocket write
+// what they are sent. CatchUp joins history and live messages.
+
+// KeepaliveEvery is the time between two keepalives to a subscriber.
+const KeepaliveEvery = 45 * time.Second
+
+// What a message object's "event" can be.
+const (
+	eventMessage   = "message"
+	eventOpen      = "open"
+	eventKeepalive = "keepalive"
+	eventGap       = "gap" // not ntfy's own; its clients pass over events they don't know
+)
+
+// NtfyCode is the number by which ntfy's API calls an error: the HTTP status and
+// two digits. In the chain of a [hub.Error] it says more than the [hub.Code] does.
+type NtfyCode int
+
+// The codes in use.
+const (
+	NtfyBadRequest    NtfyCode = 40000
+	NtfyNoEmail       NtfyCode = 40001
+	NtfyBadDelay      NtfyCode = 40004
+	NtfyBadPriority   NtfyCode = 40007
+	NtfyBadSince      NtfyCode = 40008
+	NtfyBadTopic      NtfyCode = 40009
+	NtfyTakenTopic    NtfyCode = 40010 // the name is one of the server's own paths
+	NtfyBadAttach     NtfyCode = 40013
+	NtfyNoUpload      NtfyCode = 40014
+	NtfyBadActions    NtfyCode = 40018
+	NtfyBadIcon       NtfyCode = 40021
+	NtfyBadJSON       NtfyCode = 40024
+	NtfyNoCall        NtfyCode = 40032
+	NtfyUnauthorized  NtfyCode = 40101
+	NtfyForbidden     NtfyCode = 40301
+	NtfyNotFound      NtfyCode = 40401
+	NtfyTooLarge      NtfyCode = 41301
+	NtfyTooMany       NtfyCode = 42901
+	NtfyTooManyTopics NtfyCode = 42903
+	NtfyInternal      NtfyCode = 50001
+	NtfyUnavailable   NtfyCode = 50301
+)
+
+// Error makes a code part of an error chain.
+func (c NtfyCode) Error() string { return fmt.Sprintf("ntfy error %d", int(c)) }
+
+// Status is the code's HTTP status.
+func (c NtfyCode) Status() int { return int(c) / 100 }
+
+// ntfyCodes are the codes of errors that carry no code of their own.
+var ntfyCodes = map[hub.Code]NtfyCode{
+	hub.CodeInternal:          NtfyInternal,
+	hub.CodeBadRequest:        NtfyBadRequest,
+	hub.CodeTooLarge:          NtfyTooLarge,
+	hub.CodeDenied:            NtfyForbidden,
+	hub.CodeUnknownMethod:     NtfyNotFound,
+	hub.CodeAlreadySubscribed: NtfyBadRequest,
+	hub.CodeLimit:             NtfyTooMany,
+	hub.CodeNotAvailable:      NtfyBadRequest,
+	hub.CodeUnrecoverable:     NtfyBadSince,
+	hub.CodeUnavailable:       NtfyUnavailable,
+	hub.CodeClosed:            NtfyUnavailable,
+}
+
+// NtfyError returns the HTTP status and the JSON body that ntfy's clients expect
+// for an error. Of the chain only the client's message is shown.
+func NtfyError(err error) (status int, body []byte) {
+	e := hub.ErrorOf(err)
+	code, ok := errors.AsType[NtfyCode](err)
+	if !ok {
+		code, ok = ntfyCodes[e.Code]
+	}
+	if !ok {
+		code = NtfyInternal
+	}
+	return code.Status(), compactJSON(struct {
+		Code  int    `json:"code"`
+		HTTP  int    `json:"http"`
+		Error string `json:"error"`
+	}{int(code), code.Status(), e.Message})
+}
+
+// refuse returns a [hub.Error] for the client that carries code.
+func refuse(code NtfyCode, format string, args ...any) *hub.Error {
+	e := hub.Errorf(hub.CodeBadRequest, format, args...)
+	switch code.Status() {
+	case 413:
+		e.Code = hub.CodeTooLarge
+	case 429:
+		e.Code = hub.CodeLimit
+	}
+	e.Err = code
+	return e
+}
+
+// checkTopic is check with ntfy's code in the error.
+func checkTopic(check func(string) error, name string) error {
+	if err := check(name); err != nil {
+		return refuse(NtfyBadTopic, "%s", hub.ErrorOf(err).Message)
+	}
+	return nil
+}
+
+// ntfyMessage is a message as ntfy's API shows it.
+type ntfyMessage struct {
+	ID          string          `json:"id"`
+	Time        int64           `json:"time"` // Unix seconds
+	Event       string          `json:"event"`
+	Topic       string          `json:"topic"`
+	Title       string          `json:"title,omitempty"`
+	Message     string          `json:"message"`
+	Priority    int             `json:"priority,omitempty"`
+	Tags        []string        `json:"tags,omitempty"`
+	Click       string          `json:"click,omitempty"`
+	Icon        string          `json:"icon,omitempty"`
+	Actions     []Action        `json:"actions,omitempty"`
+	Attachment  *ntfyAttachment `json:"attachment,omitempty"`
+	ContentType string          `json:"content_type,omitempty"`
+	Encoding    string          `json:"encoding,omitempty"`
+	// Offset and Epoch are the position of a stored message; not ntfy's own.
+	Offset uint64 `json:"offset,omitempty"`
+	Epoch  string `json:"epoch,omitempty"`
+}
+
+type ntfyAttachment struct {
+	Name string `json:"name"`
+	URL  string `json:"url"`
+}
+
+// NtfyMessage returns a message as ntfy's API shows it to subscribers and in the
+// reply to its publisher: a JSON object on one line, without the line's end. A
+// stored message has its position beside ntfy's fields, as offset and epoch.
+func NtfyMessage(m *hub.Message) []byte {
+	n := AsNotification(m.Data)
+	out := ntfyMessage{
+		ID: m.ID, Time: m.Time.Unix(), Event: eventMessage, Topic: m.Channel,
+		Title: n.Title, Message: n.Message, Priority: n.Priority, Tags: n.Tags,
+		Click: n.Click, Icon: n.Icon, Actions: n.Actions, Encoding: n.Encoding,
+		Offset: m.Position.Seq, Epoch: m.Position.Epoch,
+	}
+	if n.Attach != "" {
+		out.Attachment = &ntfyAttachment{Name: n.attachmentName(), URL: n.Attach}
+	}
+	if n.Markdown {
+		out.ContentType = "text/markdown"
+	}
+	return compactJSON(out)
+}
