@@ -1,0 +1,87 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync"
+
+	"fanfold/api/dialect"
+	"fanfold/hub"
+
+	"github.com/gin-gonic/gin"
+)
+
+// Config of an [API].
+type Config struct {
+	Hub    *hub.Hub // required
+	Logger *slog.Logger
+	// Page serves GET requests for the page and its files; PageFiles are the names
+	// of those files, which can't be channels over HTTP.
+	Page      http.Handler // required
+	PageFiles []string
+	Fold      dialect.Fold // the echo's default
+	Version   string
+	// MaxTextBytes is the longest text that the echo folds or a message over ntfy's
+	// API has. A message's data, with the JSON around its text, may be longer: the hub
+	// has the bound on that.
+	MaxTextBytes int // required
+	// AllowOrigins are the origins, beside the hub's own host, whose pages may use
+	// it; "*" is any.
+	AllowOrigins []string
+}
+
+// Validate says which field can't be used.
+func (c Config) Validate() error {
+	if c.Hub == nil || c.Page == nil {
+		return errors.New("api: no hub or no page is configured")
+	}
+	if c.MaxTextBytes < 1 {
+		return errors.New("api: the bound on a text's size must be positive")
+	}
+	return c.checkOrigins()
+}
+
+// API is the hub's HTTP handler.
+type API struct {
+	config Config // static
+	router *gin.Engine
+	taken  map[string]string // channel names that routes hide, with the route
+
+	context    context.Context // ends with Wait's beginning
+	cancel     context.CancelFunc
+	goroutines sync.WaitGroup
+}
+
+// New returns a handler whose goroutines [API.Wait] waits for.
+func New(config Config) (*API, error) {
+	if config.Logger == nil {
+		config.Logger = slog.New(slog.DiscardHandler)
+	}
+	if err := config.Validate(); err != nil {
+		return nil, err
+	}
+	a := &API{config: config}
+	a.context, a.cancel = context.WithCancel(context.Background())
+	a.routes()
+	return a, nil
+}
+
+// ServeHTTP implements [http.Handler].
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.router.ServeHTTP(w, r) }
+
+// Wait blocks until the goroutines of all connections have ended, which they do
+// once the hub has closed their sessions, or until ctx is done. No request may come in
+// any more.
+func (a *API) Wait(ctx context.Context) error {
+	a.cancel()
+	done := make(chan struct{})
+	go func() { a.goroutines.Wait(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,73 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+
+	"fanfold/api/dialect"
+	"fanfold/hub"
+
+	"github.com/gin-gonic/gin"
+)
+
+// Codes of errors that HTTP has and ntfy's list has not.
+const (
+	wrongMethod     dialect.NtfyCode = 40501
+	upgradeRequired dialect.NtfyCode = 42601
+)
+
+// retryAfter is what a client is told to wait when the hub can't serve, in
+// seconds.
+const retryAfter = "2"
+
+// writeError answers a request with the error, in the form of ntfy's API, and
+// logs what is the hub's own fault.
+func (a *API) writeError(c *gin.Context, err error) {
+	status, body := dialect.NtfyError(err)
+	switch {
+	case errors.Is(err, context.Canceled):
+		c.Abort() // the client has left
+		return
+	case status == http.StatusServiceUnavailable:
+		c.Header("Retry-After", retryAfter)
+		fallthrough
+	case status >= http.StatusInternalServerError:
+		a.config.Logger.Error("request failed", "method", c.Request.Method, "path", c.Request.URL.Path, "error", err)
+	}
+	c.Abort()
+	c.Data(status, "application/json", append(body, '\n'))
+}
+
+// fail answers with an error of a code.
+func (a *API) fail(c *gin.Context, code dialect.NtfyCode, format string, args ...any) {
+	a.writeError(c, &hub.Error{Code: hub.CodeBadRequest, Message: fmt.Sprintf(format, args...), Err: code})
+}
+
+func (a *API) notFound(c *gin.Context) {
+	a.fail(c, dialect.NtfyNotFound, "nothing is at %s: publish with POST /{channel}, subscribe with GET /{channel}/json", c.Request.URL.EscapedPath())
+}
+
+func (a *API) wrongMethod(c *gin.Context) {
+	a.fail(c, wrongMethod, "%s is not possible at %s: allowed is %s", c.Request.Method, c.Request.URL.EscapedPath(), c.Writer.Header().Get("Allow"))
+}
+
+// recover answers a request whose handler panicked, and logs the stack.
+func (a *API) recover(c *gin.Context) {
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		if p == http.ErrAbortHandler {
+			panic(p)
+		}
+		a.config.Logger.Error("a handler panicked", "path", c.Request.URL.Path, "panic", p, "stack", string(debug.Stack()))
+		if !c.Writer.Written() {
+			a.writeError(c, fmt.Errorf("panic: %v", p))
+		}
+	}()
+	c.Next()
+}

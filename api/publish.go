@@ -1,0 +1,115 @@
+package api
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"fanfold/api/dialect"
+	"fanfold/hub"
+
+	"github.com/gin-gonic/gin"
+)
+
+const (
+	// bodyTimeout stops clients that send a body byte by byte.
+	bodyTimeout = 30 * time.Second
+	// jsonExpansion: a JSON string can be six times as long as its text.
+	jsonExpansion = 6
+	// maxAPIBytes bounds a call of the server API, which may carry many messages.
+	maxAPIBytes = 8 << 20
+)
+
+// body reads a request's body of at most limit bytes.
+func (a *API) body(c *gin.Context, limit int) ([]byte, error) {
+	_ = http.NewResponseController(c.Writer).SetReadDeadline(time.Now().Add(bodyTimeout))
+	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, int64(limit)))
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, hub.Errorf(hub.CodeTooLarge, "the request's body is too large: at most %d bytes are read here", tooLarge.Limit)
+	}
+	if err != nil {
+		return nil, &hub.Error{Code: hub.CodeBadRequest, Message: "the request's body could not be read to its end", Err: err}
+	}
+	return body, nil
+}
+
+// checkTaken refuses a channel name that a route hides. It answers the request
+// and is false then.
+func (a *API) checkTaken(c *gin.Context, channel string) bool {
+	route, taken := a.taken[channel]
+	if taken {
+		a.fail(c, dialect.NtfyTakenTopic, "the name %q is taken by the route %s: choose another name for the channel", channel, route)
+	}
+	return !taken
+}
+
+// publish takes a message to the channel in the path.
+func (a *API) publish(c *gin.Context) {
+	channel := c.Param("channel")
+	if !a.checkTaken(c, channel) {
+		return
+	}
+	limit := a.config.MaxTextBytes
+	body, err := a.body(c, limit)
+	if err != nil {
+		a.writeError(c, err)
+		return
+	}
+	p, err := dialect.ParsePublish(dialect.PublishRequest{
+		Channel: channel, Header: c.Request.Header, Query: c.Request.URL.Query(), Body: body, MaxMessageBytes: limit,
+	})
+	a.send(c, p, err)
+}
+
+// publishJSON takes a message that names its channel itself.
+func (a *API) publishJSON(c *gin.Context) {
+	limit := a.config.MaxTextBytes
+	body, err := a.body(c, jsonExpansion*limit)
+	if err != nil {
+		a.writeError(c, err)
+		return
+	}
+	p, err := dialect.ParsePublishJSON(dialect.PublishRequest{
+		Header: c.Request.Header, Query: c.Request.URL.Query(), Body: body, MaxMessageBytes: limit,
+	})
+	if err == nil && !a.checkTaken(c, p.Message.Channel) {
+		return
+	}
+	a.send(c, p, err)
+}
+
+// send publishes what was parsed, and answers with the message.
+func (a *API) send(c *gin.Context, p dialect.Publish, err error) {
+	if err == nil {
+		err = a.config.Hub.Publish(c.Request.Context(), p.Message, p.Live)
+	}
+	if err != nil {
+		a.writeError(c, err)
+		return
+	}
+	c.Data(http.StatusOK, "application/json", append(dialect.NtfyMessage(p.Message), '\n'))
+}
+
+// serverAPI answers a call of the server API; it has error forms of its own.
+func (a *API) serverAPI(c *gin.Context) {
+	body, err := a.body(c, maxAPIBytes)
+	if err != nil {
+		a.writeError(c, err)
+		return
+	}
+	status := http.StatusOK // for errors too: SDKs look into the answer
+	reply, err := dialect.ServerAPI(c.Request.Context(), a.config.Hub, c.Param("method"), body)
+	switch code := hub.ErrorOf(err).Code; {
+	case err == nil:
+	case code == hub.CodeUnknownMethod:
+		status = http.StatusNotFound
+	case code == hub.CodeInternal || code == hub.CodeUnavailable:
+		a.config.Logger.Error("server API call failed", "method", c.Param("method"), "error", err)
+	}
+	c.Data(status, "application/json", append(reply, '\n'))
+}
+
+// auth answers whether the caller may use the channels: here everybody may who
+// reaches the hub.
+func (a *API) auth(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"success": true}) }

@@ -1,0 +1,112 @@
+package api
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"fanfold/api/dialect"
+	"fanfold/hub"
+
+	"github.com/gin-gonic/gin"
+)
+
+// routes sets up everything that the hub answers to.
+func (a *API) routes() {
+	gin.SetMode(gin.ReleaseMode)
+	r := gin.New()
+	r.RedirectTrailingSlash = false
+	r.HandleMethodNotAllowed = true
+	r.Use(a.recover, a.checkOrigin)
+	r.NoRoute(a.notFound)
+	r.NoMethod(a.wrongMethod)
+	a.router = r
+
+	echo := a.socket(&dialect.Echo{Fold: a.config.Fold, Logger: a.config.Logger})
+	centrifuge := a.socket(dialect.NewCentrifuge(dialect.CentrifugeConfig{Version: a.config.Version, Logger: a.config.Logger}))
+	ntfy := a.socket(&dialect.NtfySocket{Now: time.Now})
+
+	r.GET("/", a.upgradeOr(echo, a.page))
+	r.HEAD("/", a.page)
+	r.POST("/", a.publishJSON)
+	r.PUT("/", a.publishJSON)
+
+	r.GET("/connection/websocket", centrifuge.serve)
+	r.POST("/api/:method", a.serverAPI)
+	r.GET("/health", a.health)
+	r.GET("/v1/health", a.health)
+	r.GET("/ready", a.ready)
+
+	r.POST("/:channel", a.publish)
+	r.PUT("/:channel", a.publish)
+	r.GET("/:channel/publish", a.publish)
+	r.GET("/:channel/send", a.publish)
+	r.GET("/:channel/trigger", a.publish)
+
+	r.GET("/:channel/json", a.stream(dialect.NtfyJSON{}))
+	r.GET("/:channel/sse", a.stream(dialect.NtfySSE{}))
+	r.GET("/:channel/raw", a.stream(dialect.NtfyRaw{}))
+	r.GET("/:channel/ws", ntfy.serve)
+	r.GET("/:channel/auth", a.auth)
+
+	r.GET("/:channel", a.pageOn)
+	r.HEAD("/:channel", a.pageOn)
+	a.reserve()
+}
+
+// reserve lists the channel names that a route of their own hides.
+func (a *API) reserve() {
+	a.taken = map[string]string{}
+	for _, file := range a.config.PageFiles {
+		a.taken[strings.TrimPrefix(file, "/")] = "/" + strings.TrimPrefix(file, "/")
+	}
+	for _, route := range a.router.Routes() {
+		first, _, _ := strings.Cut(strings.TrimPrefix(route.Path, "/"), "/")
+		if first != "" && first[0] != ':' {
+			a.taken[first] = "/" + first
+		}
+	}
+	for _, name := range []string{"metrics", "openapi.yaml", "docs", "mqtt", "gallery", "favicon.ico", "robots.txt"} {
+		a.taken[name] = "/" + name
+	}
+}
+
+func (a *API) upgradeOr(s *socket, page gin.HandlerFunc) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		if c.IsWebsocket() {
+			s.serve(c)
+		} else {
+			page(c)
+		}
+	}
+}
+
+func (a *API) page(c *gin.Context) { a.config.Page.ServeHTTP(c.Writer, c.Request) }
+
+// pageOn serves the page's files, and to a browser the page itself on a channel.
+func (a *API) pageOn(c *gin.Context) {
+	name := c.Param("channel")
+	isFile := slices.Contains(a.config.PageFiles, name) || slices.Contains(a.config.PageFiles, "/"+name)
+	switch {
+	case isFile:
+		a.page(c)
+	case !a.checkTaken(c, name):
+	case strings.Contains(c.GetHeader("Accept"), "text/html"):
+		a.page(c)
+	default:
+		a.fail(c, dialect.NtfyNotFound, "this is a channel: read it at %s/json, %[1]s/sse, %[1]s/raw or %[1]s/ws, or open it in a browser", c.Request.URL.EscapedPath())
+	}
+}
+
+func (a *API) health(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"healthy": true}) }
+
+// ready answers whether a message would be taken now.
+func (a *API) ready(c *gin.Context) {
+	if err := a.config.Hub.Ready(c.Request.Context()); err != nil {
+		a.config.Logger.Warn("not ready", "error", err)
+		c.JSON(http.StatusServiceUnavailable, gin.H{"ready": false, "error": hub.ErrorOf(err).Message})
+		return
+	}
+	c.JSON(http.StatusOK, gin.H{"ready": true, "time": time.Now().UTC()})
+}

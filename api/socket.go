@@ -1,0 +1,129 @@
+package api
+
+import (
+	"bufio"
+	"errors"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"fanfold/api/dialect"
+
+	"github.com/gin-gonic/gin"
+	"github.com/gorilla/websocket"
+	"github.com/olahol/melody"
+)
+
+const (
+	readBufferBytes  = 512  // of each connection
+	writeBufferBytes = 4096 // pooled
+	maxFrameBytes    = 64 << 10
+	// melody's queue holds one message under way, a close frame and room to spare.
+	queueMessages = 4
+	// frameOverhead is how much longer than a message's data a frame of commands
+	// that carries it may be.
+	frameOverhead = 16 << 10
+)
+
+// socket serves one dialect over WebSockets.
+type socket struct {
+	api     *API
+	dialect dialect.Dialect
+	melody  *melody.Melody
+}
+
+func (a *API) socket(d dialect.Dialect) *socket {
+	s := &socket{api: a, dialect: d, melody: melody.New()}
+	s.melody.Upgrader = &websocket.Upgrader{
+		ReadBufferSize:  readBufferBytes,
+		WriteBufferSize: writeBufferBytes,
+		WriteBufferPool: &sync.Pool{},
+		CheckOrigin:     func(*http.Request) bool { return true }, // the API's checkOrigin did
+	}
+	s.melody.Config.MessageBufferSize = queueMessages
+	s.melody.Config.MaxMessageSize = int64(a.config.MaxTextBytes)
+	if d.Separator() != "" {
+		s.melody.Config.MaxMessageSize = int64(a.config.Hub.MaxMessageBytes() + frameOverhead)
+	}
+	s.melody.HandleConnect(func(m *melody.Session) { connOf(m).connected(m) })
+	s.melody.HandleMessage(func(m *melody.Session, text []byte) { connOf(m).receive(text) })
+	s.melody.HandleSentMessage(func(m *melody.Session, sent []byte) { connOf(m).sent() })
+	s.melody.HandleClose(func(m *melody.Session, code int, _ string) error { return connOf(m).closedByPeer(code) })
+	s.melody.HandlePong(func(m *melody.Session) { connOf(m).ponged() })
+	s.melody.HandleError(func(m *melody.Session, err error) { connOf(m).failed(err) })
+	s.melody.HandleDisconnect(func(m *melody.Session) { connOf(m).disconnected() })
+	return s
+}
+
+// serve upgrades the request and returns once the connection stands. The
+// connection's goroutine no longer touches the gin context then.
+func (s *socket) serve(c *gin.Context) {
+	if !c.IsWebsocket() {
+		c.Header("Upgrade", "websocket")
+		s.api.fail(c, upgradeRequired, "this path speaks WebSocket only: connect with ws:// or wss://")
+		return
+	}
+	conn := &wsConn{socket: s, path: c.Request.URL.Path, remote: c.Request.RemoteAddr, ready: make(chan struct{})}
+	peer, err := s.dialect.Connect(c.Request.Context(), s.api.config.Hub, conn, dialect.Request{
+		Path: c.Request.URL.EscapedPath(), Query: c.Request.URL.Query(), Header: c.Request.Header,
+	})
+	if err != nil {
+		s.api.writeError(c, err)
+		return
+	}
+	conn.peer = peer
+	refused := make(chan error, 1)
+	upgrade := &upgradeWriter{ResponseWriter: c.Writer, conn: conn}
+	s.api.goroutines.Go(func() {
+		refused <- s.melody.HandleRequestWithKeys(upgrade, c.Request, map[string]any{connKey: conn})
+	})
+	select {
+	case <-conn.ready:
+	case err := <-refused:
+		peer.Session().Detach()
+		s.api.config.Logger.Warn("WebSocket upgrade refused", "path", conn.path, "remote", conn.remote, "error", err)
+	}
+}
+
+// upgradeWriter gives the hijacked connection the closing manners of
+// [politeConn].
+type upgradeWriter struct {
+	http.ResponseWriter
+	conn *wsConn
+}
+
+// Hijack implements [http.Hijacker].
+func (w *upgradeWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	hijacker, ok := w.ResponseWriter.(http.Hijacker)
+	if !ok {
+		return nil, nil, errors.New("the connection can't be taken over for a WebSocket")
+	}
+	raw, buffers, err := hijacker.Hijack()
+	w.conn.raw = raw
+	if tcp, ok := raw.(*net.TCPConn); ok {
+		return politeConn{tcp}, buffers, err
+	}
+	return raw, buffers, err
+}
+
+// closeGrace is how long a client may take to end its side of a connection that
+// the hub has closed.
+const closeGrace = time.Second
+
+// politeConn closes its sending half alone, so that a close frame is not lost to
+// a reset because the client was still sending. The reader goes on until the client ends
+// its side or closeGrace is over. It embeds TCPConn for the sake of writev.
+type politeConn struct{ *net.TCPConn }
+
+// Close implements [net.Conn].
+func (c politeConn) Close() error {
+	return errors.Join(c.CloseWrite(), c.SetReadDeadline(time.Now().Add(closeGrace)))
+}
+
+const connKey = "conn"
+
+func connOf(m *melody.Session) *wsConn {
+	conn, _ := m.MustGet(connKey).(*wsConn)
+	return conn
+}

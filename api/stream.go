@@ -1,0 +1,150 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"fanfold/api/dialect"
+	"fanfold/hub"
+
+	"github.com/gin-gonic/gin"
+)
+
+// writeTimeout is how long a streaming client may take to read what was sent.
+const writeTimeout = 10 * time.Second
+
+// stream answers with messages as they come, until the client leaves; with
+// poll=1 with the stored ones alone.
+func (a *API) stream(codec dialect.StreamCodec) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		channels, _, _ := strings.Cut(strings.TrimPrefix(c.Request.URL.EscapedPath(), "/"), "/")
+		wanted, err := dialect.ParseSubscribe(channels, c.Request.Header, c.Request.URL.Query(), time.Now())
+		if err != nil {
+			a.writeError(c, err)
+			return
+		}
+		for _, channel := range wanted.Keys {
+			if !a.checkTaken(c, channel) {
+				return
+			}
+		}
+		conn := newStreamConn(c, codec.ContentType())
+		session, err := a.config.Hub.Open(hub.SessionConfig{
+			Conn: conn, Codec: codec, Label: wanted.Label, PingEvery: dialect.KeepaliveEvery,
+		})
+		if err != nil {
+			a.writeError(c, err)
+			return
+		}
+		defer session.Detach()
+		a.run(c, conn, session, wanted, codec)
+	}
+}
+
+func (a *API) run(c *gin.Context, conn *streamConn, session *hub.Session, wanted dialect.SubscribeRequest, codec dialect.StreamCodec) {
+	log := a.config.Logger.With("path", c.Request.URL.Path, "remote", c.Request.RemoteAddr, "client", session.Client().ID)
+	ctx := c.Request.Context()
+	err := dialect.CatchUp(ctx, a.config.Hub, session, wanted, codec, time.Now(), conn.write)
+	switch {
+	case err != nil && !conn.begun:
+		a.writeError(c, err)
+		return
+	case err != nil:
+		log.Warn("stream ended while sending history", "error", err)
+		return
+	case wanted.Poll:
+		return
+	}
+	log.Info("stream established")
+	err = conn.pump(ctx, session)
+	log.Info("stream closed", "reason", err)
+}
+
+// streamConn is a streaming response: a [hub.Conn] that its handler pumps.
+type streamConn struct {
+	wake   chan struct{} // one slot
+	closed chan struct{} // closed once, by Close
+
+	// owned by the handler
+	writer     gin.ResponseWriter
+	controller *http.ResponseController
+	mediaType  string
+	begun      bool
+}
+
+func newStreamConn(c *gin.Context, mediaType string) *streamConn {
+	return &streamConn{
+		wake: make(chan struct{}, 1), closed: make(chan struct{}),
+		writer: c.Writer, controller: http.NewResponseController(c.Writer), mediaType: mediaType,
+	}
+}
+
+// Wake implements [hub.Conn].
+func (s *streamConn) Wake() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Close implements [hub.Conn]: the response ends, and clients that come back by
+// themselves do so.
+func (s *streamConn) Close(hub.Reason) { close(s.closed) }
+
+// write sends one frame, after the response's header if it is the first.
+func (s *streamConn) write(frame []byte) error {
+	if !s.begun {
+		s.begun = true
+		h := s.writer.Header()
+		h.Set("Content-Type", s.mediaType)
+		h.Set("Cache-Control", "no-cache")
+		h.Set("X-Accel-Buffering", "no") // nginx would hold messages back
+	}
+	if err := s.controller.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+		return err
+	}
+	_, err := s.writer.Write(frame)
+	return err
+}
+
+var (
+	errHubClosed  = errors.New("the hub ended it")
+	errClientLeft = errors.New("the client left")
+)
+
+// pump sends what comes into the outbox until either side ends it, and says
+// which did.
+func (s *streamConn) pump(ctx context.Context, session *hub.Session) error {
+	if err := s.controller.Flush(); err != nil {
+		return err
+	}
+	var frames [][]byte
+	for {
+		if frames = session.Take(frames[:0], maxFrameBytes); len(frames) > 0 {
+			if err := s.writeAll(frames); err != nil {
+				return err
+			}
+			continue
+		}
+		select {
+		case <-s.wake:
+		case <-s.closed:
+			return errHubClosed
+		case <-ctx.Done():
+			return errClientLeft
+		}
+	}
+}
+
+func (s *streamConn) writeAll(frames [][]byte) error {
+	for _, frame := range frames {
+		if err := s.write(frame); err != nil {
+			return err
+		}
+	}
+	clear(frames)
+	return s.controller.Flush()
+}
