@@ -1,0 +1,218 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"fanfold/api"
+	"fanfold/api/dialect"
+	"fanfold/hub"
+	"fanfold/hub/stream"
+	"fanfold/web"
+)
+
+// serveCommand holds the settings of a hub.
+type serveCommand struct {
+	Listen      string   `default:"127.0.0.1:1234" placeholder:"ADDR" help:"Address to serve on; port 0 picks a free one. Default: ${default}."`
+	Open        bool     `help:"Serve beyond loopback although anybody who can reach the address may then read and publish everything."`
+	AllowOrigin []string `placeholder:"ORIGIN" help:"Let pages of another origin, like https://example.com, use the hub; * is any. Repeatable."`
+
+	Data   string `default:"fanfold-data" placeholder:"DIR" help:"Folder that keeps the messages. Default: ${default}."`
+	Memory bool   `help:"Keep messages in memory alone: a restart forgets them."`
+
+	Fold            string        `default:"unicode" enum:"unicode,ascii" help:"How the echo folds: unicode as Python's str.casefold, or ascii, which does not answer other texts. Default: ${default}."`
+	MaxMessageBytes int           `default:"65536" placeholder:"N" help:"Longest text of a message in bytes; with the JSON around it, it may take twice that and 8 KiB. Default: ${default}."`
+	OutboxBytes     int           `default:"1048576" placeholder:"N" help:"What may wait for one slow client before it is disconnected, in bytes. Default: ${default}."`
+	ShutdownTimeout time.Duration `default:"10s" placeholder:"TIME" help:"How long clients may take to leave when the hub stops. Default: ${default}."`
+
+	LogFormat string `default:"text" enum:"text,json" help:"Log as text or json, to standard error. Default: ${default}."`
+	LogLevel  string `default:"info" enum:"debug,info,warn,error" help:"Log this and what is worse; debug shows the texts that the echo sees. Default: ${default}."`
+}
+
+// Validate is called by the parser.
+func (c *serveCommand) Validate() error {
+	host, _, err := net.SplitHostPort(c.Listen)
+	switch {
+	case err != nil:
+		return fmt.Errorf("--listen %s: give a host and a port like 127.0.0.1:1234", c.Listen)
+	case c.MaxMessageBytes < 1 || c.MaxMessageBytes > 4<<20:
+		return fmt.Errorf("--max-message-bytes %d: give a number from 1 to %d", c.MaxMessageBytes, 4<<20)
+	case c.OutboxBytes < c.maxDataBytes():
+		return fmt.Errorf("--outbox-bytes %d: give at least the %d that the longest message can take", c.OutboxBytes, c.maxDataBytes())
+	case !c.Open && !isLoopback(host):
+		return fmt.Errorf("--listen %s: beyond loopback anybody who can reach this address could read and publish everything; "+
+			"say --open if that is what you want, or listen on 127.0.0.1 behind a proxy that checks who comes", c.Listen)
+	}
+	return nil
+}
+
+// maxDataBytes leaves room for the escapes and fields of a message's JSON.
+func (c *serveCommand) maxDataBytes() int { return 2*c.MaxMessageBytes + 8<<10 }
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// Run serves until ctx ends, then stops everything in order.
+func (c *serveCommand) Run(ctx context.Context) error { return c.serve(ctx, os.Stdout) }
+
+func (c *serveCommand) serve(ctx context.Context, out io.Writer) (err error) {
+	logger := c.logger()
+	listener, err := c.listen(ctx)
+	if err != nil {
+		return err
+	}
+	defer listener.Close() // when the start fails; the server closes it else
+	engine, err := c.openEngine(ctx, logger)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, engine.Close()) }()
+	h, err := hub.New(hub.Config{
+		Engine: engine, Name: hostname(), Version: version, OutboxBytes: c.OutboxBytes, MaxMessageBytes: c.maxDataBytes(),
+	})
+	if err != nil {
+		return err
+	}
+	handler, err := c.handler(h, logger)
+	if err != nil {
+		return errors.Join(err, h.Shutdown(ctx))
+	}
+	server := newServer(handler, logger)
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	c.greet(out, listener.Addr())
+
+	select {
+	case err = <-failed:
+	case <-ctx.Done():
+		logger.Info("stopping: clients are told, a second interrupt stops at once")
+	}
+	return errors.Join(err, c.stop(server, h, handler, failed))
+}
+
+// stop ends what serve began: no new connections, then the sessions, then the
+// requests, then the goroutines of the connections.
+func (c *serveCommand) stop(server *http.Server, h *hub.Hub, handler *api.API, failed <-chan error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), c.ShutdownTimeout)
+	defer cancel()
+	closed := make(chan error, 1)
+	go func() { closed <- server.Shutdown(ctx) }()
+	err := h.Shutdown(ctx)
+	err = errors.Join(err, <-closed, handler.Wait(ctx))
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("some clients had not left after %v: %w", c.ShutdownTimeout, errors.Join(err, server.Close()))
+	}
+	<-failed
+	return err
+}
+
+func (c *serveCommand) listen(ctx context.Context) (net.Listener, error) {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", c.Listen)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("%s is in use by another program: stop that, or give another --listen address", c.Listen)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", c.Listen, err)
+	}
+	return listener, nil
+}
+
+func (c *serveCommand) openEngine(ctx context.Context, logger *slog.Logger) (*stream.Engine, error) {
+	config := stream.DefaultConfig()
+	config.MaxMessageBytes, config.Logger = c.maxDataBytes(), logger
+	if c.Memory {
+		return stream.Open(ctx, config)
+	}
+	config.Dir = c.Data
+	engine, err := stream.Open(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("--data %s: %w", c.Data, err)
+	}
+	return engine, nil
+}
+
+func (c *serveCommand) handler(h *hub.Hub, logger *slog.Logger) (*api.API, error) {
+	fold, err := dialect.ParseFold(c.Fold)
+	if err != nil {
+		return nil, err
+	}
+	return api.New(api.Config{
+		Hub: h, Logger: logger, Page: web.Handler(), PageFiles: web.Files(),
+		Fold: fold, Version: version, AllowOrigins: c.AllowOrigin, MaxTextBytes: c.MaxMessageBytes,
+	})
+}
+
+// newServer bounds what a client may take before its request is known. There is
+// no bound on the whole of a response, which may stream for days.
+func newServer(handler http.Handler, logger *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+	}
+}
+
+// greet prints where the hub is and what to try.
+func (c *serveCommand) greet(out io.Writer, addr net.Addr) {
+	url := "http://" + reachable(addr)
+	kept := "in memory: a restart forgets them"
+	if !c.Memory {
+		kept = "in " + c.Data
+		if path, err := filepath.Abs(c.Data); err == nil {
+			kept = "in " + path
+		}
+	}
+	fmt.Fprintf(out, `Fanfold is running at %s/
+Open that in a browser, then send it a message from a shell:
+
+  curl -d "Hello" %[1]s/news
+
+Messages are kept %s. Ctrl-C stops the hub.
+`, url, kept)
+}
+
+// reachable is an address that a client on this machine can connect to.
+func reachable(addr net.Addr) string {
+	host, port, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		return addr.String()
+	}
+	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
+}
+
+func (c *serveCommand) logger() *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
+		level = slog.LevelInfo // the parser allows no other text
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(os.Stderr, options))
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, options))
+}
+
+func hostname() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "" // the hub's default stands
+	}
+	return name
+}

@@ -1,0 +1,73 @@
+/**
+ * Content is what to show of a message's data. A notification is an object with a text
+ * "message"; other fields of it are used as far as they have the right type.
+ * @typedef {{kind: 'text' | 'notification' | 'json', text: string, title: string,
+ *   priority: number, tags: string[], click: string}} Content
+ */
+
+const DEFAULT_PRIORITY = 3; // of 1 to 5
+
+/** @param {unknown} data @returns {Content} */
+export function contentOf(data) {
+  const plain = {title: '', priority: DEFAULT_PRIORITY, tags: [], click: ''};
+  if (typeof data === 'string') return {...plain, kind: 'text', text: data};
+  if (isNotification(data)) return notification(data);
+  return {...plain, kind: 'json', text: JSON.stringify(data) ?? ''};
+}
+
+/** @param {unknown} data @returns {data is Record<string, unknown> & {message: string}} */
+function isNotification(data) {
+  return typeof data === 'object' && data !== null && 'message' in data && typeof data.message === 'string';
+}
+
+/** @param {Record<string, unknown> & {message: string}} data @returns {Content} */
+function notification({message, title, priority, tags, click}) {
+  return {
+    kind: 'notification',
+    text: message,
+    title: typeof title === 'string' ? title : '',
+    priority: [1, 2, 3, 4, 5].find((known) => known === priority) ?? DEFAULT_PRIORITY,
+    tags: Array.isArray(tags) ? tags.filter((tag) => typeof tag === 'string') : [],
+    click: webLink(click),
+  };
+}
+
+/**
+ * The address if it is one of the web; '' if following it could run something.
+ * @param {unknown} address
+ */
+function webLink(address) {
+  if (typeof address !== 'string' || !/^https?:\/\//i.test(address)) return '';
+  return URL.canParse(address) ? address : '';
+}
+
+/**
+ * Who published a message.
+ * @param {import('./subscription.js').ClientInfo | undefined} info
+ */
+export function senderOf(info) {
+  if (!info) return 'server';
+  return nameOf(info) || 'anonymous';
+}
+
+/**
+ * The name that a client gave itself, '' if none.
+ * @param {import('./subscription.js').ClientInfo} info
+ */
+export function nameOf({chan_info, conn_info}) {
+  const names = [chan_info?.name, conn_info?.name];
+  return names.find((name) => typeof name === 'string' && name.trim() !== '')?.slice(0, 40) ?? '';
+}
+
+/**
+ * The data that a line of input means: JSON if it is an object or an array, else the text itself.
+ * @param {string} input
+ */
+export function dataOf(input) {
+  if (!/^\s*[[{]/.test(input)) return input;
+  try {
+    return JSON.parse(input);
+  } catch {
+    return input;
+  }
+}
