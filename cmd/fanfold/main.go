@@ -39,14 +39,7 @@ func execute(args []string) error {
 	defer stop()
 	context.AfterFunc(ctx, stop)
 
-	var line commandLine
-	parser, err := kong.New(&line,
-		kong.Name("fanfold"),
-		kong.Description("A notification hub: what is posted to a channel reaches every subscriber, at once and in order."),
-		kong.Configuration(loadSettings),
-		kong.DefaultEnvars("FANFOLD"),
-		kong.BindTo(ctx, (*context.Context)(nil)),
-	)
+	parser, err := newParser(ctx, new(commandLine))
 	if err != nil {
 		return err
 	}
@@ -55,6 +48,17 @@ func execute(args []string) error {
 		return err
 	}
 	return command.Run()
+}
+
+// newParser returns a parser that fills line; its commands get ctx.
+func newParser(ctx context.Context, line *commandLine) (*kong.Kong, error) {
+	return kong.New(line,
+		kong.Name("fanfold"),
+		kong.Description("A notification hub: what is posted to a channel reaches every subscriber, at once and in order."),
+		kong.Configuration(loadSettings),
+		kong.DefaultEnvars("FANFOLD"),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+	)
 }
 
 type versionCommand struct{}

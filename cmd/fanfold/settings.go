@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 
@@ -17,38 +19,43 @@ type settings map[string]any
 // loadSettings reads a YAML file of settings; see [kong.ConfigurationLoader].
 func loadSettings(r io.Reader) (kong.Resolver, error) {
 	s := settings{}
-	if err := yaml.NewDecoder(r).Decode(&s); err != nil && err != io.EOF {
-		return nil, fmt.Errorf("read the configuration: %w", err)
+	if err := yaml.NewDecoder(r).Decode(&s); err != nil && !errors.Is(err, io.EOF) {
+		name := "the configuration"
+		if f, ok := r.(*os.File); ok {
+			name = f.Name()
+		}
+		return nil, fmt.Errorf("--config: %s is not YAML of settings: %s", name, yaml.FormatError(err, false, false))
 	}
 	return s, nil
 }
 
-// Validate implements [kong.Resolver]: a key that is no flag is an error.
+// Validate implements [kong.Resolver]: a key that is no flag of the hub is an
+// error.
 func (s settings) Validate(app *kong.Application) error {
 	var known []string
-	for _, node := range append(app.Leaves(false), app.Node) {
-		for _, flag := range node.Flags {
+	for _, command := range app.Children {
+		if command.Name != "serve" {
+			continue
+		}
+		for _, flag := range command.Flags {
 			known = append(known, flag.Name)
 		}
 	}
+	slices.Sort(known)
 	for _, key := range slices.Sorted(maps.Keys(s)) {
 		if !slices.Contains(known, key) {
-			return fmt.Errorf("the configuration has an unknown key %q: known are %s", key, strings.Join(settable(known), ", "))
+			return fmt.Errorf("--config: unknown setting %q: known are %s", key, strings.Join(known, ", "))
 		}
 	}
 	return nil
 }
 
-// settable leaves out the flags that make no sense in a file.
-func settable(flags []string) []string {
-	slices.Sort(flags)
-	return slices.DeleteFunc(slices.Compact(flags), func(name string) bool { return name == "help" || name == "config" })
-}
-
-// Resolve implements [kong.Resolver].
+// Resolve implements [kong.Resolver]. An environment variable comes before the
+// file.
 func (s settings) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 	value, ok := s[flag.Name]
-	if !ok {
+	inEnvironment := slices.ContainsFunc(flag.Envs, func(name string) bool { return os.Getenv(name) != "" })
+	if !ok || inEnvironment {
 		return nil, nil
 	}
 	if list, ok := value.([]any); ok { // kong takes a list as one text
