@@ -71,6 +71,8 @@ func connectTo(t testing.TB, h *hub.Hub, config hub.SessionConfig, c *client) *c
 	if config.Codec == nil {
 		config.Codec = words{}
 	}
+	c.mu.Lock() // the hub may wake it before it has its session
+	defer c.mu.Unlock()
 	var err error
 	if c.Session, err = h.Open(config); err != nil {
 		t.Fatal(err)
@@ -90,8 +92,11 @@ func (c *client) Wake() {
 }
 
 func (c *client) drain() {
+	c.mu.Lock()
+	session := c.Session
+	c.mu.Unlock()
 	for {
-		frames := c.Take(nil, 1<<20)
+		frames := session.Take(nil, 1<<20)
 		if len(frames) == 0 {
 			return
 		}

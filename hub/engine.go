@@ -63,7 +63,8 @@ type Page struct {
 }
 
 // Conn is a session's way out, implemented by each transport. Neither method
-// blocks; both may be called from any goroutine, with no lock of the session held.
+// blocks; both may be called from any goroutine, with no lock of the session held, and
+// already before [Hub.Open] has returned the session.
 type Conn interface {
 	// Wake says that the session's outbox has something to [Session.Take]. It is
 	// not called again before a Take has come back empty.

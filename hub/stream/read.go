@@ -19,7 +19,7 @@ import (
 const pageBytes = 512 << 10
 
 // getRequest asks a stream for messages directly, without a consumer (NATS
-// ADR-31). With Batch the answer ends with how many more there are.
+// ADR-31). With Batch, of 1 or more, the answer ends with how many more there are.
 type getRequest struct {
 	Seq       uint64     `json:"seq,omitempty"`
 	Next      string     `json:"next_by_subj,omitempty"`
@@ -35,7 +35,30 @@ const (
 	statusNone = "404"
 )
 
-// get returns the messages found and how many more match behind them.
+const getSubject = "$JS.API.DIRECT.GET." + streamName
+
+// last returns the last message of a subject; nil: there is none.
+func (e *Engine) last(ctx context.Context, subject string) (*nats.Msg, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	body, err := json.Marshal(getRequest{Last: subject})
+	if err != nil {
+		return nil, err
+	}
+	msg, err := e.conn.RequestWithContext(ctx, getSubject, body)
+	if err != nil {
+		return nil, unavailable("read history", err)
+	}
+	switch msg.Header.Get("Status") {
+	case "":
+		return msg, nil
+	case statusNone:
+		return nil, nil
+	}
+	return nil, refused(msg)
+}
+
+// get returns up to r.Batch messages and how many more match behind them.
 func (e *Engine) get(ctx context.Context, r getRequest) (found []*nats.Msg, more uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -43,34 +66,38 @@ func (e *Engine) get(ctx context.Context, r getRequest) (found []*nats.Msg, more
 	if err != nil {
 		return nil, 0, err
 	}
-	inbox := e.conn.NewInbox()
-	sub, err := e.conn.SubscribeSync(inbox)
+	inbox, answers := e.conn.NewInbox(), make(chan *nats.Msg, r.Batch+1) // and the end
+	sub, err := e.conn.ChanSubscribe(inbox, answers)
 	if err != nil {
 		return nil, 0, unavailable("read history", err)
 	}
 	defer sub.Unsubscribe()
-	if err := e.conn.PublishRequest("$JS.API.DIRECT.GET."+streamName, inbox, body); err != nil {
+	if err := e.conn.PublishRequest(getSubject, inbox, body); err != nil {
 		return nil, 0, unavailable("read history", err)
 	}
 	for {
-		msg, err := sub.NextMsgWithContext(ctx)
-		if err != nil {
-			return nil, 0, unavailable("read history", err)
+		var msg *nats.Msg
+		select {
+		case msg = <-answers:
+		case <-ctx.Done():
+			return nil, 0, unavailable("read history", ctx.Err())
 		}
-		switch status := msg.Header.Get("Status"); {
-		case status == statusNone:
+		switch msg.Header.Get("Status") {
+		case "":
+			found = append(found, msg)
+		case statusNone:
 			return nil, 0, nil
-		case status == statusEnd:
+		case statusEnd:
 			more, err = strconv.ParseUint(msg.Header.Get("Nats-Num-Pending"), 10, 64)
 			return found, more, err
-		case status != "":
-			return nil, 0, unavailable("read history", fmt.Errorf("the store answered %s %s", status, msg.Header.Get("Description")))
-		}
-		found = append(found, msg)
-		if r.Batch == 0 {
-			return found, 0, nil
+		default:
+			return nil, 0, refused(msg)
 		}
 	}
+}
+
+func refused(msg *nats.Msg) error {
+	return unavailable("read history", fmt.Errorf("the store answered %s %s", msg.Header.Get("Status"), msg.Header.Get("Description")))
 }
 
 // Read implements [hub.Engine].
@@ -128,12 +155,12 @@ func (e *Engine) fill(page *hub.Page, found []*nats.Msg, until hub.Position) (la
 // empty channel or a pattern.
 func (e *Engine) top(ctx context.Context, channel string) (hub.Position, error) {
 	if !hub.IsPattern(channel) {
-		found, _, err := e.get(ctx, getRequest{Last: inPrefix + channel})
+		found, err := e.last(ctx, inPrefix+channel)
 		if err != nil {
 			return hub.Position{}, err
 		}
-		if len(found) == 1 {
-			m, _, err := e.decode(found[0])
+		if found != nil {
+			m, _, err := e.decode(found)
 			if err != nil {
 				return hub.Position{}, unavailable("read history", err)
 			}
