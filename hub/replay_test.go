@@ -114,6 +114,9 @@ func follow(t *testing.T, h *hub.Hub, keys []string, seed uint64, messages int) 
 type positions struct{}
 
 func (positions) Encode(e hub.Event) []byte {
+	if e.Message == nil {
+		return nil
+	}
 	return []byte(e.Message.Channel + " " + e.Message.ID + " " + string(e.Message.Data))
 }
 

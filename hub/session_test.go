@@ -194,6 +194,15 @@ func TestAnOperatorUnsubscribesAndDisconnects(t *testing.T) {
 	}
 }
 
+func TestAnUnsubscribedClientThatCantBeToldIsClosed(t *testing.T) {
+	h := newHub(t, hub.Config{})
+	c := connect(t, h, hub.SessionConfig{Codec: positions{}}).follow(t, "c")
+	h.Unsubscribe(hub.Target{AnyUser: true}, "c", hub.Reason{Cause: hub.CauseServer, Text: "enough"})
+	if r := c.waitClosed(t); r.Text != "enough" {
+		t.Errorf("closed for %+v", r)
+	}
+}
+
 func TestAStalledReaderDelaysNobodyAndIsClosed(t *testing.T) {
 	const limit = 10_000
 	h := newHub(t, hub.Config{OutboxBytes: limit, Shards: 1})

@@ -130,7 +130,7 @@ func (s *shard) unsubscribe(sub *Subscription, told *Reason) {
 	}
 	sub.held = nil
 	if told != nil {
-		sub.session.tell(Event{Kind: KindUnsubscribed, Subscription: sub.name(), Reason: *told})
+		sub.session.tellUnsubscribed(sub.name(), *told)
 	}
 }
 
@@ -217,9 +217,20 @@ func (s *shard) announce(e *entry, kind Kind, c *Client) {
 	}
 }
 
-// tell sends an event to one session.
-func (s *Session) tell(ev Event) {
-	if frame := s.codec.Encode(ev); frame != nil {
+// tellUnsubscribed closes the session if its protocol has no word for the end of
+// a subscription: silence would look like a quiet channel.
+func (s *Session) tellUnsubscribed(key string, r Reason) {
+	if !s.tell(Event{Kind: KindUnsubscribed, Subscription: key, Reason: r}) {
+		s.Close(r)
+	}
+}
+
+// tell sends an event to one session. It is false if its protocol does not show
+// such an event.
+func (s *Session) tell(ev Event) bool {
+	frame := s.codec.Encode(ev)
+	if frame != nil {
 		s.Send(frame)
 	}
+	return frame != nil
 }
