@@ -32,7 +32,7 @@ const feed = new Feed(hub, {
 
 copies(findElement(document, '#intro [data-part=copy]'), findElement(document, '#intro [data-part=curl]'));
 hub.on('state', ({state}) => {
-  showOffline(state !== 'connected' && state !== 'connecting');
+  if (state !== 'connecting') showOffline(state !== 'connected');
   if (state === 'connected') echo.connectIfLost();
 });
 addEventListener('online', reconnect);
@@ -90,13 +90,15 @@ function showTitle() {
   document.title = `${unread ? `(${unread}) ` : ''}${first} · ${title}`;
 }
 
-/** @param {boolean} offline */
+/** Says in each form that needs the hub that it is away; what went wrong there stays. @param {boolean} offline */
 function showOffline(offline) {
   /** @type {NodeListOf<HTMLFormElement>} */
   const forms = document.querySelectorAll('form[data-needs-hub]');
   for (const form of forms) {
-    const said = form.querySelector('[role=status]')?.textContent;
-    if (offline || said === OFFLINE) tell(form, 'status', offline ? OFFLINE : '');
+    const failed = findElement(form, '[role=alert]').textContent !== '';
+    const said = findElement(form, '[role=status]').textContent;
+    if (offline && !failed) tell(form, 'status', OFFLINE);
+    if (!offline && said === OFFLINE) tell(form, 'status', '');
   }
 }
 

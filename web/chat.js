@@ -1,4 +1,4 @@
-import {control, fill, find, findElement, onSubmit, showTime, stamp} from './dom.js';
+import {control, fill, find, findElement, messageOf, onSubmit, showTime, stamp} from './dom.js';
 import {Log} from './log.js';
 import {contentOf, senderOf} from './message.js';
 
@@ -59,7 +59,7 @@ export class Chat {
     try {
       await this.#hub.publish(CHANNEL, text);
     } catch (error) {
-      throw new Error(`Not sent: ${/** @type {Error} */ (error).message}.`);
+      throw new Error(`Not sent: ${messageOf(error)}.`);
     }
     if (input.value === text) input.value = '';
     return '';
@@ -86,7 +86,8 @@ export class Chat {
       const people = await this.#hub.presence(CHANNEL);
       this.#setHere(people.filter(({client}) => !this.#gone.has(client)));
     } catch (error) {
-      if (this.#hub.state === 'connected') this.#append(eventRow(`Not all of the room can be shown: ${/** @type {Error} */ (error).message}.`));
+      if (this.#hub.state !== 'connected') return; // the next connection enters again
+      this.#append(eventRow(`Not all of the room can be shown: ${messageOf(error)}.`));
     }
   }
 
@@ -106,10 +107,12 @@ export class Chat {
     this.#here.set(info.client, name);
     this.#gone.delete(info.client);
     this.#showPeople();
-    const joined = eventRow(`${name} joined`);
     this.#log.soon(() => {
-      if (before && before.row === this.#log.list.lastElementChild) before.row.replaceWith(eventRow(`${before.name} is now ${name}`));
-      else if (info.client !== this.#hub.id) this.#add(joined);
+      if (before && before.row === this.#log.list.lastElementChild) {
+        before.row.replaceWith(eventRow(`${before.name} is now ${name}`));
+      } else if (info.client !== this.#hub.id) {
+        this.#add(eventRow(`${name} joined`));
+      }
     });
   }
 

@@ -59,6 +59,11 @@ export function tell(form, role, text) {
   }
 }
 
+/** What an error says. @param {unknown} error */
+export function messageOf(error) {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /**
  * Runs an action on submit, instead of the browser's own. What it returns is said below the
  * form, and so is what it throws.
@@ -71,7 +76,7 @@ export function onSubmit(form, action) {
     try {
       tell(form, 'status', await action());
     } catch (error) {
-      tell(form, 'alert', error instanceof Error ? error.message : String(error));
+      tell(form, 'alert', messageOf(error));
     }
   });
 }

@@ -1,4 +1,4 @@
-import {control, fill, find, findElement, onSubmit, stamp, tell} from './dom.js';
+import {control, fill, find, findElement, messageOf, onSubmit, stamp, tell} from './dom.js';
 import {contentOf, dataOf} from './message.js';
 import {Timeline} from './timeline.js';
 
@@ -91,7 +91,7 @@ export class Feed {
     try {
       await this.#hub.publish(channel, dataOf(text));
     } catch (error) {
-      throw new Error(`Not published: ${/** @type {Error} */ (error).message}.`);
+      throw new Error(`Not published: ${messageOf(error)}.`);
     }
     if (input.value === text) input.value = '';
     return `Published to ${channel}.`;
@@ -104,7 +104,10 @@ export class Feed {
     link.href = encodeURIComponent(name);
     const button = findElement(chip, 'button');
     button.setAttribute('aria-label', `Unsubscribe from ${name}`);
-    button.addEventListener('click', () => this.#remove(name));
+    button.addEventListener('click', () => {
+      this.#remove(name);
+      control(this.#subscribeForm, 'channel').focus();
+    });
     this.#chips.append(chip);
     return chip;
   }
@@ -129,7 +132,7 @@ export class Feed {
   /** @param {Source} source @param {Error} error */
   #refused({name}, error) {
     this.#remove(name);
-    tell(this.#subscribeForm, 'alert', `Not subscribed to ${name}: ${error.message}.`);
+    this.#complain(`Not subscribed to ${name}`, error);
   }
 
   #changed() {
@@ -155,7 +158,8 @@ export class Feed {
   #flows(source, recovered) {
     this.#show(source, 'live');
     source.remark = () => {};
-    if (recovered === false) this.#timeline.note(`${source.name}: history did not reach back; messages may be missing here`, 'gap');
+    const gap = `${source.name}: history did not reach back; messages may be missing here`;
+    if (recovered === false) this.#timeline.note(gap, 'gap');
     if (recovered === false || !source.opened) this.#open(source);
   }
 
@@ -165,7 +169,8 @@ export class Feed {
       this.#insert([await this.#read(source, FIRST, null)], FIRST);
       source.opened = true;
     } catch (error) {
-      if (this.#hub.state === 'connected') this.#complain(`${source.name}: history could not be read`, error);
+      if (this.#hub.state !== 'connected') return; // the next connection opens it again
+      this.#complain(`${source.name}: history could not be read`, error);
     }
   }
 
@@ -226,7 +231,7 @@ export class Feed {
 
   /** @param {string} what @param {unknown} error */
   #complain(what, error) {
-    tell(this.#subscribeForm, 'alert', `${what}: ${error instanceof Error ? error.message : error}.`);
+    tell(this.#subscribeForm, 'alert', `${what}: ${messageOf(error)}.`);
   }
 
   /** @param {Position} oldest */

@@ -104,10 +104,13 @@ export class Notifications {
   }
 
   #showPermission() {
-    if (!('Notification' in window) || !isSecureContext) return this.#explain('System notifications need https or this machine’s own address.');
-    this.#allow.hidden = Notification.permission !== 'default';
-    if (Notification.permission === 'granted') this.#explain('System notifications appear while this tab is hidden.');
-    if (Notification.permission === 'denied') this.#explain('System notifications are blocked in this browser’s settings for this page.');
+    if (!('Notification' in window && isSecureContext)) {
+      return this.#explain('System notifications need https or this machine’s own address.');
+    }
+    switch (Notification.permission) {
+      case 'granted': return this.#explain('System notifications appear while this tab is hidden.');
+      case 'denied': return this.#explain('System notifications are blocked in this browser’s settings.');
+    }
   }
 
   /** @param {string} text */

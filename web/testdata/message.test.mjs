@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict';
+import {test} from 'node:test';
+import {contentOf, dataOf, senderOf} from './message.js';
+
+test('a text is itself, a notification its fields, anything else its JSON', () => {
+  assert.deepEqual(contentOf('<b>hi</b>'), {kind: 'text', text: '<b>hi</b>', title: '', priority: 3, tags: [], click: ''});
+  const data = {message: 'done', title: 'Backup', priority: 4, tags: ['disk'], click: 'https://example.com/'};
+  const {message, ...rest} = data;
+  assert.deepEqual(contentOf(data), {kind: 'notification', text: message, ...rest});
+  for (const other of [{level: 1}, [1, 2], 7, null, true, {message: 5}]) {
+    assert.deepEqual([contentOf(other).kind, contentOf(other).text], ['json', JSON.stringify(other)]);
+  }
+});
+
+test('fields of a wrong type count as absent', () => {
+  for (const field of [{title: 1}, {priority: 9}, {priority: '4'}, {tags: 'disk'}, {click: ['x']}]) {
+    assert.deepEqual(contentOf({message: 'm', ...field}), contentOf({message: 'm'}));
+  }
+  assert.deepEqual(contentOf({message: 'm', tags: ['a', 1, null]}).tags, ['a']);
+});
+
+test('only an address of the web is followed', () => {
+  for (const click of ['javascript:alert(1)', ' javascript:alert(1)', 'data:text/html,x', 'http://', 'https:evil', 'mailto:a@b.c', '//example.com']) {
+    assert.equal(contentOf({message: 'm', click}).click, '', click);
+  }
+  assert.equal(contentOf({message: 'm', click: 'HTTP://example.com'}).click, 'HTTP://example.com');
+});
+
+test('a sender is known by its name in the channel, else by that of its connection', () => {
+  assert.equal(senderOf(undefined), 'server');
+  assert.equal(senderOf({client: 'c'}), 'anonymous');
+  assert.equal(senderOf({client: 'c', conn_info: {name: 'Ada'}}), 'Ada');
+  assert.equal(senderOf({client: 'c', conn_info: {name: 'Ada'}, chan_info: {name: 'Bob'}}), 'Bob');
+  assert.equal(senderOf({client: 'c', chan_info: {name: 7}}), 'anonymous');
+});
+
+test('what looks like a JSON object or array is one', () => {
+  assert.deepEqual(dataOf('{"a": [1]}'), {a: [1]});
+  assert.deepEqual(dataOf(' [1, 2]'), [1, 2]);
+  for (const text of ['hello', '7', 'null', '"quoted"', '{broken', '[link](x)']) assert.equal(dataOf(text), text);
+});
