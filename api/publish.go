@@ -91,15 +91,17 @@ func (a *API) send(c *gin.Context, p dialect.Publish, err error) {
 	c.Data(http.StatusOK, "application/json", append(dialect.NtfyMessage(p.Message), '\n'))
 }
 
-// serverAPI answers a call of the server API; it has error forms of its own.
+// serverAPI answers a call of the server API, errors in its own form.
 func (a *API) serverAPI(c *gin.Context) {
+	var reply []byte
 	body, err := a.body(c, maxAPIBytes)
+	status := http.StatusOK // also for most errors: SDKs look into the answer
 	if err != nil {
-		a.writeError(c, err)
-		return
+		status, _ = dialect.NtfyError(err)
+		reply = dialect.ServerAPIError(err)
+	} else {
+		reply, err = dialect.ServerAPI(c.Request.Context(), a.config.Hub, c.Param("method"), body)
 	}
-	status := http.StatusOK // for errors too: SDKs look into the answer
-	reply, err := dialect.ServerAPI(c.Request.Context(), a.config.Hub, c.Param("method"), body)
 	switch code := hub.ErrorOf(err).Code; {
 	case err == nil:
 	case code == hub.CodeUnknownMethod:

@@ -48,17 +48,14 @@ type Client struct {
 const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 const (
-	epochLen = 5 // characters: 62^5 seconds are 29 years
+	epochLen = 7 // characters: 62^7 milliseconds are 111 years
 	seqLen   = 7 // characters at least; a longer number takes more
 )
 
-// NewEpoch returns the epoch of a store that is created at this second.
-func NewEpoch(t time.Time) string {
-	const start = 1767225600 // 2026-01-01
-	return encode62(uint64(max(0, t.Unix()-start)), epochLen)
-}
+// NewEpoch returns the epoch of a store that is created at this millisecond.
+func NewEpoch(t time.Time) string { return encode62(uint64(max(0, t.UnixMilli())), epochLen) }
 
-// String returns the position as 12 or more letters and digits, which sort by
+// String returns the position as 14 or more letters and digits, which sort by
 // epoch, then by number. It is the ID of the message there. The zero position,
 // and one without an epoch, is "".
 func (p Position) String() string {

@@ -127,20 +127,3 @@ func TestBadCentrifugeCommands(t *testing.T) {
 		t.Errorf("refused messages were stored: %v", kept)
 	}
 }
-
-// errorOf waits for the reply to a command and returns its error's code, 0 if
-// it has none.
-func errorOf(t *testing.T, s *socket, id int) int {
-	t.Helper()
-	for {
-		for line := range strings.SplitSeq(receive(t, s.texts, fmt.Sprintf("the reply to command %d", id)), "\n") {
-			reply := decode[struct {
-				ID    int
-				Error struct{ Code int }
-			}](t, line)
-			if reply.ID == id {
-				return reply.Error.Code
-			}
-		}
-	}
-}

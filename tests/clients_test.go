@@ -30,7 +30,9 @@ func TestClientsRecoverAcrossRestart(t *testing.T) {
 			t.Parallel()
 			h := startHub(t)
 			script := startScript(t, name, h.url)
-			eventually(t, "the script's subscription", func() bool { return h.sessions("news") == 1 })
+			if got := receive(t, script.lines, "the script's subscription"); got != "subscribed" {
+				t.Fatalf("the script says %q", got)
+			}
 			next, got := 0, []string(nil)
 			publish := func(n int) {
 				for range n {
@@ -90,8 +92,7 @@ type note struct {
 func TestNpmNtfy(t *testing.T) {
 	t.Parallel()
 	h := startHub(t)
-	lines := h.stream("/door/json")
-	receive(t, lines, "the open event")
+	lines := h.opened(h.stream("/door/json"))
 	script := startScript(t, "ntfy.mjs", h.url, "door")
 	var published []note
 	for range 3 {
@@ -133,8 +134,7 @@ func TestApprise(t *testing.T) {
 	t.Parallel()
 	apprise := need.Program(t, "apprise")
 	h := startHub(t)
-	lines := h.stream("/backup/json")
-	receive(t, lines, "the open event")
+	lines := h.opened(h.stream("/backup/json"))
 	for url, priority := range map[string]int{
 		"ntfy://" + h.addr + "/backup":                           0,
 		"ntfy://" + h.addr + "/backup?priority=high&tags=floppy": 4,

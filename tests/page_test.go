@@ -187,10 +187,14 @@ func TestBrowserEventSource(t *testing.T) {
 	p := startBrowser(t).open(h.url + "/wstest.html")
 	p.run(`
 		const list = document.querySelector('ul');
-		new EventSource('/news/sse').addEventListener('message', ({data}) => {
-			list.append(Object.assign(document.createElement('li'), {textContent: JSON.parse(data).message}));
-		});`)
-	waitForSubscribers(h, "news", 1)
+		const show = ({data}) => {
+			const {event, message} = JSON.parse(data);
+			list.append(Object.assign(document.createElement('li'), {textContent: message ?? event}));
+		};
+		const source = new EventSource('/news/sse');
+		source.addEventListener('message', show);
+		source.addEventListener('open', (event) => event.data && show(event));`)
+	p.wantText("list", "", "open")
 	h.publish("news", "one.")
 	p.wantText("list", "", "one.")
 	h.stop()
@@ -199,7 +203,7 @@ func TestBrowserEventSource(t *testing.T) {
 	waitForSubscribers(h, "news", 1)
 	h.publish("news", "three.")
 	p.wantText("list", "", "three.")
-	if got := strings.Join(strings.Fields(p.text("list", "")), " "); got != "one. two. three." {
+	if got := strings.Join(strings.Fields(p.text("list", "")), " "); got != "open one. open two. three." {
 		t.Errorf("the EventSource heard %q", got)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 
@@ -106,5 +107,22 @@ func (s *socket) wantClosed(code int) {
 	})
 	if s.end.code != code {
 		s.t.Errorf("the connection ended with %d %q, not with %d", s.end.code, s.end.reason, code)
+	}
+}
+
+// errorOf waits for the reply to a Centrifuge command, passing over what comes
+// before, and returns its error's code, 0 if it has none.
+func errorOf(t testing.TB, s *socket, id int) int {
+	t.Helper()
+	for {
+		for line := range strings.SplitSeq(receive(t, s.texts, fmt.Sprintf("the reply to command %d", id)), "\n") {
+			reply := decode[struct {
+				ID    int
+				Error struct{ Code int }
+			}](t, line)
+			if reply.ID == id {
+				return reply.Error.Code
+			}
+		}
 	}
 }

@@ -20,22 +20,31 @@ type subscriber struct {
 }
 
 // subscribers opens one subscriber of each protocol to a channel and returns
-// once the hub counts them all.
+// once each of them will get what is published from now on. All protocols but
+// the echo tell their clients so.
 func (h *hub) subscribers(channel string) []subscriber {
 	h.t.Helper()
 	before := h.sessions(channel)
 	all := []subscriber{
 		{"echo", convert(h.dial("/?channel="+channel).texts, plainDelivery)},
 		{"centrifuge", h.centrifuge(channel)},
-		{"ntfy json", convert(h.stream("/"+channel+"/json"), ntfyDelivery)},
-		{"ntfy sse", convert(h.stream("/"+channel+"/sse"), sseDelivery)},
-		{"ntfy raw", convert(h.stream("/"+channel+"/raw"), plainDelivery)},
-		{"ntfy ws", convert(h.dial("/"+channel+"/ws").texts, ntfyDelivery)},
+		{"ntfy json", convert(h.opened(h.stream("/"+channel+"/json")), ntfyDelivery)},
+		{"ntfy sse", convert(h.opened(h.stream("/"+channel+"/sse")), sseDelivery)},
+		{"ntfy raw", convert(h.opened(h.stream("/"+channel+"/raw")), plainDelivery)},
+		{"ntfy ws", convert(h.opened(h.dial("/"+channel+"/ws").texts), ntfyDelivery)},
 	}
 	eventually(h.t, "all subscriptions to "+channel, func() bool {
 		return h.sessions(channel) == before+len(all)
 	})
 	return all
+}
+
+// opened waits for the first line of an ntfy subscription, which says that it
+// stands.
+func (h *hub) opened(lines <-chan string) <-chan string {
+	h.t.Helper()
+	receive(h.t, lines, "the open event")
+	return lines
 }
 
 // next fails the test if the subscriber's next message is not text.
@@ -84,11 +93,15 @@ func sseDelivery(line string) (delivery, bool) {
 	return ntfyDelivery(data)
 }
 
-// centrifuge subscribes to a channel as a Centrifuge client does.
+// centrifuge subscribes to a channel as a Centrifuge client does, and returns
+// once the hub has confirmed that.
 func (h *hub) centrifuge(channel string) <-chan delivery {
 	h.t.Helper()
 	s := h.dial("/connection/websocket")
 	s.send(fmt.Sprintf("{\"id\":1,\"connect\":{}}\n{\"id\":2,\"subscribe\":{\"channel\":%q}}", channel))
+	if code := errorOf(h.t, s, 2); code != 0 {
+		h.t.Fatalf("subscribe to %s: error %d", channel, code)
+	}
 	out := make(chan delivery, cap(s.texts))
 	go func() {
 		defer close(out)

@@ -185,7 +185,7 @@ func (c *centrifugeClient) look() (frame string, ok bool) {
 
 var (
 	someTime   = regexp.MustCompile(`"time":\d{13}`)
-	someEpoch  = regexp.MustCompile(`("epoch":|here it is \\)"[0-9A-Za-z]{5}`)
+	someEpoch  = regexp.MustCompile(`("epoch":|here it is \\)"[0-9A-Za-z]{7}`)
 	someClient = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}`)
 )
 

@@ -45,7 +45,7 @@ func readEvent(stream string) (id, kind, data string, n int) {
 }
 
 func FuzzNtfyEventStream(f *testing.F) {
-	f.Add("0abcZ000000H", "message", "{}\r\n\n")
+	f.Add("0abcZ00000000H", "message", "{}\r\n\n")
 	f.Add("a\r", "b\n", "\rdata: x")
 	f.Fuzz(func(t *testing.T, id, kind, data string) {
 		frame := string(appendEvent(nil, id, kind, []byte(data)))

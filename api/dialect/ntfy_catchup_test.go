@@ -229,7 +229,7 @@ type ntfyScript struct {
 // Read implements [hub.Engine].
 func (s *ntfyScript) Read(_ context.Context, q hub.Query) (hub.Page, error) {
 	if q.Limit == 0 {
-		return hub.Page{Top: hub.Position{Epoch: "0abcZ", Seq: 100}}, nil
+		return hub.Page{Top: hub.Position{Epoch: "0abcZ00", Seq: 100}}, nil
 	}
 	read := s.reads[0]
 	s.reads = s.reads[1:]
@@ -239,7 +239,7 @@ func (s *ntfyScript) Read(_ context.Context, q hub.Query) (hub.Page, error) {
 func ntfyPage(more bool, seqs ...uint64) func(hub.Query) (hub.Page, error) {
 	page := hub.Page{More: more}
 	for _, seq := range seqs {
-		at := hub.Position{Epoch: "0abcZ", Seq: seq}
+		at := hub.Position{Epoch: "0abcZ00", Seq: seq}
 		page.Messages = append(page.Messages, &hub.Message{ID: at.String(), Channel: "a", Position: at, Data: fmt.Appendf(nil, "%d", seq)})
 	}
 	return func(hub.Query) (hub.Page, error) { return page, nil }

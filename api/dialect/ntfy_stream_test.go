@@ -52,7 +52,7 @@ func TestNtfyGoldenFrames(t *testing.T) {
 	now := time.Unix(1700000002, 0)
 	for _, s := range ntfyStreams {
 		show(s.name, "open", s.codec.Open("news.a,build.>", hub.Position{}, now))
-		show(s.name, "open from now", s.codec.Open("news.a", hub.Position{Epoch: "0abcZ", Seq: 16}, now))
+		show(s.name, "open from now", s.codec.Open("news.a", hub.Position{Epoch: "0abcZ00", Seq: 16}, now))
 		show(s.name, "gap", s.codec.Gap("news.a", "history does not reach back", now))
 		for _, e := range ntfyEvents {
 			show(s.name, e.name, s.codec.Encode(e.event))

@@ -59,8 +59,8 @@ func TestNtfySubscribeChannels(t *testing.T) {
 }
 
 func TestNtfySubscribeSince(t *testing.T) {
-	at := hub.Position{Epoch: "0abcZ", Seq: 17}
-	digits := hub.Position{Epoch: "01234", Seq: 5}
+	at := hub.Position{Epoch: "0abcZ00", Seq: 17}
+	digits := hub.Position{Epoch: "0123400", Seq: 5}
 	for _, row := range []struct {
 		query  string
 		from   From
@@ -120,9 +120,9 @@ func TestNtfySubscribeByEveryName(t *testing.T) {
 			}
 		}
 	}
-	browser := map[string][]string{"Last-Event-Id": {"0abcZ000000H"}, "Priority": {"u=1, i"}, "Accept": {"text/event-stream"}}
+	browser := map[string][]string{"Last-Event-Id": {"0abcZ00000000H"}, "Priority": {"u=1, i"}, "Accept": {"text/event-stream"}}
 	r, err := ParseSubscribe("c", browser, map[string][]string{"since": {"all"}}, ntfyNow)
-	if err != nil || r.Filter != nil || r.From != FromReplay || r.Replay.After != (hub.Position{Epoch: "0abcZ", Seq: 17}) {
+	if err != nil || r.Filter != nil || r.From != FromReplay || r.Replay.After != (hub.Position{Epoch: "0abcZ00", Seq: 17}) {
 		t.Errorf("a browser that connects again: %+v, %v", r, err)
 	}
 }
@@ -169,7 +169,7 @@ func TestNtfyFilters(t *testing.T) {
 }
 
 func FuzzNtfySubscribe(f *testing.F) {
-	f.Add("a,b%2Cc", "Last-Event-Id", "0abcZ000000H", "since", "10m", []byte(`{"message":"x","tags":["a"]}`))
+	f.Add("a,b%2Cc", "Last-Event-Id", "0abcZ00000000H", "since", "10m", []byte(`{"message":"x","tags":["a"]}`))
 	f.Add(">", "Tags", "a", "last_event_id", "x\ny", []byte(`"x"`))
 	f.Add("a.*", "Priority", "u=1, i", "priority", "1,5", []byte(`{}`))
 	f.Add("%24u%3a1", "Title", "=?UTF-8?Q?a=0D?=", "poll", "1", []byte(`{"message":"a\nb","title":"a"}`))

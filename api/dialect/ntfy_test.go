@@ -49,7 +49,7 @@ func TestNtfyEveryHubCodeHasANumber(t *testing.T) {
 
 // ntfyTestMessage is a stored message.
 func ntfyTestMessage(data string) *hub.Message {
-	at := hub.Position{Epoch: "0abcZ", Seq: 17}
+	at := hub.Position{Epoch: "0abcZ00", Seq: 17}
 	return &hub.Message{ID: at.String(), Channel: "news.a", Position: at, Time: time.Unix(1700000000, 999e6), Data: []byte(data)}
 }
 

@@ -58,10 +58,13 @@ func ServerAPI(ctx context.Context, h *hub.Hub, method string, body []byte) (rep
 		reply = append(append([]byte(`{"result":`), reply...), '}')
 	}
 	if err != nil {
-		return append(appendAPIError([]byte{'{'}, err), '}'), hub.ErrorOf(err)
+		return ServerAPIError(err), hub.ErrorOf(err)
 	}
 	return reply, nil
 }
+
+// ServerAPIError is the whole answer to a call that failed with err.
+func ServerAPIError(err error) []byte { return append(appendAPIError([]byte{'{'}, err), '}') }
 
 func callAPI(ctx context.Context, h *hub.Hub, method string, body []byte) ([]byte, error) {
 	call, ok := apiMethods[method]

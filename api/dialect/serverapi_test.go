@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	someID     = regexp.MustCompile(`"id":"[0-9A-Za-z]{5}([0-9A-Za-z]{7})"`)
+	someID     = regexp.MustCompile(`"id":"[0-9A-Za-z]{7}([0-9A-Za-z]{7})"`)
 	someLiveID = regexp.MustCompile(`"id":"live-[0-9A-Z]+"`)
 )
 
