@@ -54,7 +54,7 @@ func execute(args []string) error {
 func newParser(ctx context.Context, line *commandLine) (*kong.Kong, error) {
 	return kong.New(line,
 		kong.Name("fanfold"),
-		kong.Description("A notification hub: what is posted to a channel reaches every subscriber, at once and in order."),
+		kong.Description("A notification hub: what is posted to a channel reaches every subscriber, at once and in order. \"fanfold serve --help\" lists its settings."),
 		kong.Configuration(loadSettings),
 		kong.DefaultEnvars("FANFOLD"),
 		kong.BindTo(ctx, (*context.Context)(nil)),
