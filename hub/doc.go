@@ -15,7 +15,7 @@
 //	                           encodes each event once per codec and puts the frame
 //	                           into outboxes, which never blocks
 //	heart (one)                once a second: pings, and closes what went silent
-//	the engine's (one)         calls deliver, which hands the message to its shard
+//	the engine's (one)         hands each message to its shard
 //	the transports'            readers call Subscribe, Send and so on; writers Take
 //
 // A subscription lives in the shard of its first channel. One with several
@@ -24,8 +24,10 @@
 // # Bounds
 //
 //	outbox          Config.OutboxBytes of a session, held messages included;
-//	                full: the session is closed as slow (Stats.Slow)
+//	                full: the session is closed as slow (Info.Slow)
 //	shard's inbox   inboxOps messages of at most Config.MaxMessageBytes; full: the
 //	                engine's goroutine waits, which delays nobody but the shard's own
+//	engine's inbox  see package stream; full: messages are lost on the way, and their
+//	                subscribers are told to come back and recover them (Info.Gaps)
 //	subscriptions   Config.MaxSubscriptions of a session; more: CodeLimit
 package hub

@@ -16,12 +16,21 @@ type Engine interface {
 	// Read returns one page of history. If history does not reach back to q.After
 	// it fails with [CodeUnrecoverable]; it never leaves a hole silently.
 	Read(ctx context.Context, q Query) (Page, error)
-	// Listen calls deliver for each message of a channel or pattern from now on: a
-	// message that a later Read does not return was or will be delivered. The
-	// engine calls all deliver functions from one goroutine, so all messages come
-	// in the order in which they were stored. Neither Listen nor stop blocks on a
-	// delivery; a few messages may still be delivered after stop.
-	Listen(pattern string, deliver func(*Message)) (stop func(), err error)
+	// Listen tells l of each message of a channel or pattern from now on: a message
+	// that a later Read does not return was or will be delivered, or l is told that
+	// some were lost. All Deliver calls come from one goroutine, in the order in
+	// which the messages were stored. Neither Listen nor stop blocks on a delivery; a few
+	// messages may still be delivered after stop.
+	Listen(pattern string, l Listener) (stop func(), err error)
+}
+
+// Listener hears messages from an [Engine].
+type Listener interface {
+	// Deliver may block, which holds up the engine's other deliveries.
+	Deliver(*Message)
+	// Lost says that messages did not arrive, which only a Read can bring now. It
+	// may come before earlier messages are delivered, from any goroutine.
+	Lost()
 }
 
 // Remover is an [Engine] that can forget a channel's history. Positions from

@@ -11,21 +11,21 @@ import (
 
 // loopback is an engine that delivers what is published, and keeps nothing: for
 // tests of time and of allocations.
-type loopback struct{ deliver map[string]func(*hub.Message) }
+type loopback struct{ listeners map[string]hub.Listener }
 
 func (l loopback) Publish(_ context.Context, m *hub.Message, _ bool) error {
-	l.deliver[m.Channel](m)
+	l.listeners[m.Channel].Deliver(m)
 	return nil
 }
 func (l loopback) Read(context.Context, hub.Query) (hub.Page, error) { return hub.Page{}, nil }
-func (l loopback) Listen(pattern string, deliver func(*hub.Message)) (func(), error) {
-	l.deliver[pattern] = deliver
+func (l loopback) Listen(pattern string, listener hub.Listener) (func(), error) {
+	l.listeners[pattern] = listener
 	return func() {}, nil
 }
 
 func loopbackHub(t testing.TB, c hub.Config) *hub.Hub {
 	t.Helper()
-	c.Engine = loopback{map[string]func(*hub.Message){}}
+	c.Engine = loopback{map[string]hub.Listener{}}
 	h, err := hub.New(c)
 	if err != nil {
 		t.Fatal(err)
@@ -38,6 +38,33 @@ func loopbackHub(t testing.TB, c hub.Config) *hub.Hub {
 func advance(d time.Duration) {
 	<-time.After(d)
 	synctest.Wait()
+}
+
+func TestSubscribersOfALossAreSentToRecover(t *testing.T) {
+	engine := loopback{map[string]hub.Listener{}}
+	h, err := hub.New(hub.Config{Engine: engine})
+	if err != nil {
+		t.Fatal(err)
+	}
+	told, untold := connect(t, h, hub.SessionConfig{}).follow(t, "c"), connect(t, h, hub.SessionConfig{Codec: positions{}}).follow(t, "c")
+	bystander := connect(t, h, hub.SessionConfig{}).follow(t, "d")
+	lossy := engine.listeners["c"]
+	lossy.Lost()
+	same(t, "told", told.wait(t, 1), "unsubscribed c 0")
+	if r := untold.waitClosed(t); r.Cause != hub.CauseGap {
+		t.Errorf("a client that can't be told is closed for %+v", r)
+	}
+	if told.Subscribed("c") {
+		t.Error("still subscribed after the loss")
+	}
+	told.follow(t, "c")
+	lossy.Deliver(&hub.Message{Channel: "c", Data: []byte("late")}) // of the subscription that is gone
+	engine.listeners["c"].Deliver(&hub.Message{Channel: "c", Data: []byte("new")})
+	same(t, "told, who came back", told.wait(t, 2)[1:], "c:new")
+	if info, err := h.Info(t.Context()); err != nil || info.Gaps != 1 || bystander.closed != nil {
+		t.Errorf("gaps: %d, %v; bystander closed: %v", info.Gaps, err, bystander.closed)
+	}
+	end(t, h, told, untold, bystander)
 }
 
 func TestPings(t *testing.T) {

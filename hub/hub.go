@@ -79,6 +79,7 @@ type Hub struct {
 	goroutines sync.WaitGroup
 
 	slow atomic.Int64 // sessions closed as slow
+	gaps atomic.Int64 // times that the engine lost a channel's messages on the way
 
 	mu       sync.Mutex
 	sessions map[string]*Session // guarded by mu; key: Client.ID
@@ -161,6 +162,7 @@ type Info struct {
 	Channels          int // channels and patterns with a subscriber
 	Uptime            time.Duration
 	Slow              int64 // sessions closed because their outbox was full
+	Gaps              int64 // times that subscribers had to fetch what did not arrive
 }
 
 // Info returns a snapshot. It asks every shard and waits for the answers.
@@ -171,7 +173,7 @@ func (h *Hub) Info(ctx context.Context) (Info, error) {
 	}
 	info := Info{
 		ID: h.id, Name: h.config.Name, Version: h.config.Version,
-		Channels: len(channels), Uptime: time.Since(h.started), Slow: h.slow.Load(),
+		Channels: len(channels), Uptime: time.Since(h.started), Slow: h.slow.Load(), Gaps: h.gaps.Load(),
 	}
 	users := map[string]bool{}
 	for _, s := range h.snapshot() {

@@ -25,10 +25,33 @@ type op struct {
 
 // entry is a channel or pattern with at least one subscriber.
 type entry struct {
-	key    string
+	key    string // static
+	shard  *shard
 	groups []*group
 	count  int    // of parts over all groups
 	stop   func() // ends the engine's delivery
+}
+
+// Deliver implements [Listener].
+func (e *entry) Deliver(m *Message) { e.shard.post(op{entry: e, message: m}) }
+
+// Lost implements [Listener].
+func (e *entry) Lost() { e.shard.post(op{call: e.lost}) }
+
+// lost ends all subscriptions that may miss a message, and tells the clients
+// to come back for it: they know what they have seen.
+func (e *entry) lost() {
+	var subs []*Subscription
+	for _, g := range e.groups {
+		for _, p := range g.parts {
+			subs = append(subs, p.sub)
+		}
+	}
+	e.shard.hub.gaps.Add(1)
+	for _, sub := range subs {
+		sub.session.forget(sub)
+		e.shard.unsubscribe(sub, &Reason{Cause: CauseGap})
+	}
 }
 
 // group holds the subscribers of one key that share each encoded frame.
@@ -156,8 +179,8 @@ func (s *shard) entry(key string) (*entry, error) {
 	if e := s.keys[key]; e != nil {
 		return e, nil
 	}
-	e := &entry{key: key}
-	stop, err := s.hub.config.Engine.Listen(key, func(m *Message) { s.post(op{entry: e, message: m}) })
+	e := &entry{key: key, shard: s}
+	stop, err := s.hub.config.Engine.Listen(key, e)
 	if err != nil {
 		return nil, &Error{Code: CodeUnavailable, Message: "the hub can't take subscriptions now", Err: fmt.Errorf("listen to %q: %w", key, err)}
 	}

@@ -146,15 +146,24 @@ func (s *Session) Unsubscribe(key string) bool { return s.unsubscribe(key, nil) 
 func (s *Session) unsubscribe(key string, told *Reason) bool {
 	s.mu.Lock()
 	sub := s.subs[key]
-	if sub != nil {
-		delete(s.subs, key)
-		s.channels -= len(sub.parts)
-	}
 	s.mu.Unlock()
-	if sub == nil {
+	if sub == nil || !s.forget(sub) {
 		return false
 	}
 	sub.shard.post(op{call: func() { sub.shard.unsubscribe(sub, told) }})
+	return true
+}
+
+// forget takes a subscription out of the session's list. It is false if it was
+// not there any more.
+func (s *Session) forget(sub *Subscription) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.subs[sub.name()] != sub {
+		return false
+	}
+	delete(s.subs, sub.name())
+	s.channels -= len(sub.parts)
 	return true
 }
 

@@ -183,6 +183,7 @@ func readSince(t *testing.T, e hub.Engine) {
 
 // recorder is a listener.
 type recorder struct {
+	t    testing.TB
 	mu   sync.Mutex
 	all  []*hub.Message
 	more chan struct{}
@@ -190,22 +191,28 @@ type recorder struct {
 
 func listen(t testing.TB, e hub.Engine, pattern string) *recorder {
 	t.Helper()
-	r := &recorder{more: make(chan struct{}, 1)}
-	stop, err := e.Listen(pattern, func(m *hub.Message) {
-		r.mu.Lock()
-		r.all = append(r.all, m)
-		r.mu.Unlock()
-		select {
-		case r.more <- struct{}{}:
-		default:
-		}
-	})
+	r := &recorder{t: t, more: make(chan struct{}, 1)}
+	stop, err := e.Listen(pattern, r)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(stop)
 	return r
 }
+
+// Deliver implements [hub.Listener].
+func (r *recorder) Deliver(m *hub.Message) {
+	r.mu.Lock()
+	r.all = append(r.all, m)
+	r.mu.Unlock()
+	select {
+	case r.more <- struct{}{}:
+	default:
+	}
+}
+
+// Lost implements [hub.Listener].
+func (r *recorder) Lost() { r.t.Error("the engine lost messages") }
 
 func (r *recorder) wait(t testing.TB, n int) []*hub.Message {
 	t.Helper()

@@ -16,12 +16,15 @@ type Config struct {
 	Age      time.Duration
 	// MaxMessageBytes is the largest Data that will be published.
 	MaxMessageBytes int
-	Logger          *slog.Logger // nil: silent
+	// Inbox is how many messages may wait to be handed to their listeners. What
+	// comes when it is full is lost to them, and they are told so.
+	Inbox  int
+	Logger *slog.Logger // nil: silent
 }
 
 // DefaultConfig keeps 1,000 messages and 24 hours of each channel in memory.
 func DefaultConfig() Config {
-	return Config{Messages: 1000, Age: 24 * time.Hour, MaxMessageBytes: 64 << 10, Logger: slog.New(slog.DiscardHandler)}
+	return Config{Messages: 1000, Age: 24 * time.Hour, MaxMessageBytes: 64 << 10, Inbox: 16 << 10, Logger: slog.New(slog.DiscardHandler)}
 }
 
 // Validate says which field can't be used.
@@ -31,6 +34,8 @@ func (c Config) Validate() error {
 		return errors.New("stream: a channel must keep at least one message")
 	case c.Age < time.Second:
 		return errors.New("stream: messages must be kept for at least a second")
+	case c.Inbox < 1:
+		return errors.New("stream: the inbox must have room for a message")
 	case c.MaxMessageBytes < 1:
 		return errors.New("stream: the bound on a message's size must be positive")
 	}
@@ -47,6 +52,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MaxMessageBytes == 0 {
 		c.MaxMessageBytes = d.MaxMessageBytes
+	}
+	if c.Inbox == 0 {
+		c.Inbox = d.Inbox
 	}
 	if c.Logger == nil {
 		c.Logger = d.Logger

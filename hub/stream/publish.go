@@ -3,6 +3,8 @@ package stream
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"fanfold/hub"
@@ -75,14 +77,14 @@ func (e *Engine) Remove(ctx context.Context, channel string) error {
 
 // Listen implements [hub.Engine]. The server sees the subscription before any
 // read or publish that is asked for afterwards, since all go over one connection.
-func (e *Engine) Listen(pattern string, deliver func(*hub.Message)) (stop func(), err error) {
+func (e *Engine) Listen(pattern string, l hub.Listener) (stop func(), err error) {
 	e.mu.Lock() // so that receive knows the listener before its first message
 	defer e.mu.Unlock()
 	sub, err := e.conn.ChanSubscribe(outPrefix+pattern, e.inbox)
 	if err != nil {
 		return nil, err
 	}
-	e.listeners[sub] = deliver
+	e.listeners[sub] = l
 	return func() {
 		e.mu.Lock()
 		delete(e.listeners, sub)
@@ -106,17 +108,47 @@ func (e *Engine) receive() {
 }
 
 func (e *Engine) deliver(msg *nats.Msg) {
-	e.mu.RLock()
-	deliver := e.listeners[msg.Sub]
-	e.mu.RUnlock()
-	if deliver == nil {
+	listener := e.listener(msg.Sub)
+	if listener == nil {
 		return // stopped meanwhile
 	}
 	m, removed, err := e.decode(msg)
 	switch {
 	case err != nil:
-		e.config.Logger.Error("the engine dropped a message that it can't read", "error", err)
+		e.config.Logger.Error("the engine can't read a message", "error", err)
+		listener.Lost()
 	case !removed:
-		deliver(m)
+		listener.Deliver(m)
+	}
+}
+
+func (e *Engine) listener(sub *nats.Subscription) hub.Listener {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return e.listeners[sub]
+}
+
+// failed is called by the client, from a goroutine of its own, when something
+// went wrong beside a call. A full inbox is reported for a subscription once, until it has
+// taken a message again.
+func (e *Engine) failed(_ *nats.Conn, sub *nats.Subscription, err error) {
+	listener := e.listener(sub)
+	if !errors.Is(err, nats.ErrSlowConsumer) || listener == nil {
+		e.config.Logger.Error("the engine's connection reports an error", "error", err)
+		return
+	}
+	e.config.Logger.Warn("messages come faster than the hub can hand them out: their subscribers are sent to recover", "subject", sub.Subject)
+	listener.Lost()
+}
+
+// reconnected is called when the server had cut the client off: whatever came
+// meanwhile is lost to all listeners.
+func (e *Engine) reconnected(*nats.Conn) {
+	e.config.Logger.Warn("the engine's connection was cut and is back: all subscribers are sent to recover")
+	e.mu.RLock()
+	listeners := slices.Collect(maps.Values(e.listeners))
+	e.mu.RUnlock()
+	for _, l := range listeners {
+		l.Lost()
 	}
 }

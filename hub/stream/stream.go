@@ -21,8 +21,9 @@ const (
 	inPrefix    = "in.main."
 	outPrefix   = "out."
 	epochKey    = "fanfold-epoch" // of the stream's metadata
-	inboxLen    = 64 << 10        // messages between the client and the engine's goroutine
 	callTimeout = 5 * time.Second // for the store's answer to one request
+
+	reconnectWait = 50 * time.Millisecond // the server is in the same process
 )
 
 // Engine is a [hub.Engine] on an embedded JetStream.
@@ -39,7 +40,7 @@ type Engine struct {
 	goroutines sync.WaitGroup
 
 	mu        sync.RWMutex
-	listeners map[*nats.Subscription]func(*hub.Message) // guarded by mu
+	listeners map[*nats.Subscription]hub.Listener // guarded by mu
 }
 
 // Open starts the server on c.Dir and makes or updates its stream. The folder
@@ -56,8 +57,8 @@ func Open(ctx context.Context, c Config) (*Engine, error) {
 	}
 	e := &Engine{
 		config: c, folder: f,
-		inbox: make(chan *nats.Msg, inboxLen), stop: make(chan struct{}),
-		listeners: map[*nats.Subscription]func(*hub.Message){},
+		inbox: make(chan *nats.Msg, c.Inbox), stop: make(chan struct{}),
+		listeners: map[*nats.Subscription]hub.Listener{},
 	}
 	if err := e.start(ctx); err != nil {
 		return nil, errors.Join(err, e.Close())
@@ -98,9 +99,7 @@ func checkWritable(dir string) error {
 
 func (e *Engine) connect() (*nats.Conn, error) {
 	conn, err := nats.Connect("", nats.InProcessServer(e.server), nats.Timeout(callTimeout),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			e.config.Logger.Error("the engine's connection reports an error", "error", err)
-		}))
+		nats.ErrorHandler(e.failed), nats.ReconnectHandler(e.reconnected), nats.MaxReconnects(-1), nats.ReconnectWait(reconnectWait))
 	if err != nil {
 		return nil, fmt.Errorf("connect to the store: %w", err)
 	}

@@ -142,3 +142,31 @@ func TestReadingBackwardsIsBoundedInBytes(t *testing.T) {
 		t.Errorf("got %d messages %v\nwant %d %v", len(got), got, len(want), want)
 	}
 }
+
+// blocker is a listener that takes nothing until it is released.
+type blocker struct {
+	release chan struct{}
+	lost    chan struct{}
+}
+
+func (b blocker) Deliver(*hub.Message) { <-b.release }
+func (b blocker) Lost()                { b.lost <- struct{}{} }
+
+func TestAListenerIsToldWhatItMisses(t *testing.T) {
+	e, _ := open(t, stream.Config{Inbox: 4})
+	slow := blocker{release: make(chan struct{}), lost: make(chan struct{})}
+	stop, err := e.Listen("c", slow)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	for range 20 {
+		text(t, e, "x") // neither publishing nor reading waits for it
+	}
+	<-slow.lost
+	close(slow.release)
+	page, err := e.Read(t.Context(), hub.Query{Channel: "c", Limit: 50})
+	if err != nil || len(page.Messages) != 20 {
+		t.Errorf("history has %d messages, %v; want all 20", len(page.Messages), err)
+	}
+}
