@@ -230,7 +230,7 @@ type noEngine struct{}
 
 func (noEngine) Publish(context.Context, *hub.Message, bool) error { return nil }
 func (noEngine) Read(context.Context, hub.Query) (hub.Page, error) { return hub.Page{}, nil }
-func (noEngine) Listen(string, hub.Listener) (func(), error) { return func() {}, nil }
+func (noEngine) Listen(string, hub.Listener) (func(), error)       { return func() {}, nil }
 
 func TestCentrifugeCalls(t *testing.T) {
 	h := newTestHub(t, hub.Config{})
