@@ -3,7 +3,9 @@ package api_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -190,6 +192,39 @@ func TestAnUpgradeThatFailsLeavesNoSession(t *testing.T) {
 	}
 	if info, err := h.Info(t.Context()); err != nil || info.Sessions != 0 {
 		t.Errorf("%d sessions are left, %v", info.Sessions, err)
+	}
+}
+
+// TestAClientThatOnlySendsIsLetGo: the reader waits for room in the outbox when
+// the connection breaks under the writer.
+func TestAClientThatOnlySendsIsLetGo(t *testing.T) {
+	server, h := serve(t, api.Config{})
+	conn, _, err := websocket.DefaultDialer.DialContext(t.Context(), "ws"+strings.TrimPrefix(server.URL, "http")+"/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := []byte(strings.Repeat("X", 60_000))
+	for err == nil { // until the hub reads no more
+		conn.SetWriteDeadline(time.Now().Add(500 * time.Millisecond))
+		err = conn.WriteMessage(websocket.TextMessage, text)
+	}
+	tcp, ok := conn.NetConn().(*net.TCPConn)
+	if !ok {
+		t.Fatal("not a TCP connection")
+	}
+	if err := errors.Join(tcp.SetLinger(0), tcp.Close()); err != nil {
+		t.Fatal(err)
+	}
+	deadline := time.After(5 * time.Second)
+	for every := time.NewTicker(10 * time.Millisecond); ; {
+		if info, err := h.Info(t.Context()); err != nil || info.Sessions == 0 {
+			return
+		}
+		select {
+		case <-every.C:
+		case <-deadline:
+			t.Fatal("the session is still there 5 s after its connection broke")
+		}
 	}
 }
 

@@ -181,11 +181,13 @@ func (c *wsConn) closedByPeer(code int) error {
 	return nil
 }
 
-// failed is melody's call on any error of the connection.
+// failed is melody's call on any error of the connection, which ends it. If the
+// writer failed, the reader may be waiting for room that nobody makes any more.
 func (c *wsConn) failed(err error) {
 	if errors.Is(err, websocket.ErrReadLimit) {
 		c.code.CompareAndSwap(0, websocket.CloseMessageTooBig) // gorilla has told the client
 	}
+	c.peer.Session().Close(hub.Reason{Cause: hub.CauseClosed})
 }
 
 // drainBytes bounds what is read from a client after the end, see politeConn.
