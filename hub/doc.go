@@ -25,9 +25,9 @@
 //
 //	outbox          Config.OutboxBytes of a session, held messages included;
 //	                full: the session is closed as slow (Info.Slow)
-//	shard's inbox   inboxOps messages of at most Config.MaxMessageBytes; full: the
-//	                engine's goroutine waits, which delays nobody but the shard's own
-//	engine's inbox  see package stream; full: messages are lost on the way, and their
-//	                subscribers are told to come back and recover them (Info.Gaps)
+//	shard's inbox   inboxOps messages, inboxBytes of data; full: messages are lost on
+//	                the way, and the subscribers of their channel are told to come
+//	                back and recover them from the store (Info.Gaps)
+//	engine's inbox  see package stream; the same
 //	subscriptions   Config.MaxSubscriptions of a session; more: CodeLimit
 package hub

@@ -26,10 +26,11 @@ type Engine interface {
 
 // Listener hears messages from an [Engine].
 type Listener interface {
-	// Deliver may block, which holds up the engine's other deliveries.
+	// Deliver does not block.
 	Deliver(*Message)
 	// Lost says that messages did not arrive, which only a Read can bring now. It
-	// may come before earlier messages are delivered, from any goroutine.
+	// may come before earlier messages are delivered, from any goroutine, and does
+	// not block.
 	Lost()
 }
 

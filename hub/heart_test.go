@@ -67,6 +67,37 @@ func TestSubscribersOfALossAreSentToRecover(t *testing.T) {
 	end(t, h, told, untold, bystander)
 }
 
+// gate is a codec that waits to be opened before it writes messages.
+type gate struct{ open chan struct{} }
+
+func (g gate) Encode(e hub.Event) []byte {
+	if e.Kind == hub.KindMessage {
+		<-g.open
+	}
+	return words{}.Encode(e)
+}
+
+func TestAShardThatCantKeepUpHoldsNobodyUp(t *testing.T) {
+	for name, size := range map[string]int{"many messages": 10, "many bytes": 100_000} {
+		t.Run(name, func(t *testing.T) {
+			engine := loopback{map[string]hub.Listener{}}
+			h, err := hub.New(hub.Config{Engine: engine, Shards: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			g := gate{make(chan struct{})}
+			c := connect(t, h, hub.SessionConfig{Codec: g}).follow(t, "c")
+			m := &hub.Message{Channel: "c", Data: make([]byte, size)}
+			for range min(20_000, 100_000_000/size) { // more than an inbox has room for
+				engine.listeners["c"].Deliver(m)
+			}
+			close(g.open)
+			c.until(t, "word of the loss", func() bool { return len(c.got) > 0 && c.got[len(c.got)-1] == "unsubscribed c 0" })
+			end(t, h, c)
+		})
+	}
+}
+
 func TestPings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := loopbackHub(t, hub.Config{})

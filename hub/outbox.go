@@ -17,7 +17,7 @@ type outbox struct {
 	reserved int // cost of the frames that paused subscriptions hold
 	awake    bool
 	ending   *Reason       // set once; nothing is queued any more
-	ended    bool          // the conn was told, or is about to be
+	told     bool          // the conn was told of the end, or is about to be
 	room     chan struct{} // closed when there is room; nil if nobody waits
 }
 
@@ -29,7 +29,7 @@ func cost(frame []byte) int { return len(frame) + 32 }
 
 // push adds a frame; released: its cost had been reserved. wake: the
 // transport was idle and must be woken. full: there is no room, nothing was queued. A frame
-// of any size fits while at most half of the outbox is in use.
+// of any size fits while at most half of the outbox is in use, or nothing waits in it.
 func (o *outbox) push(frame []byte, released bool) (wake, full bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -39,7 +39,7 @@ func (o *outbox) push(frame []byte, released bool) (wake, full bool) {
 	if o.ending != nil {
 		return false, false
 	}
-	if used := o.bytes + o.reserved; used+cost(frame) > o.limit && used > o.limit/2 {
+	if used := o.bytes + o.reserved; used+cost(frame) > o.limit && used > o.limit/2 && o.bytes > 0 {
 		return false, true
 	}
 	o.frames = append(o.frames, frame)
@@ -53,7 +53,7 @@ func (o *outbox) push(frame []byte, released bool) (wake, full bool) {
 func (o *outbox) reserve(frame []byte) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.bytes+o.reserved+cost(frame) > o.limit {
+	if used := o.bytes + o.reserved; used+cost(frame) > o.limit && used > o.limit/2 {
 		return false
 	}
 	o.reserved += cost(frame)
@@ -89,6 +89,11 @@ func (o *outbox) take(dst [][]byte, maxBytes int) ([][]byte, *Reason) {
 
 func (o *outbox) tidy() {
 	if o.head < len(o.frames) {
+		if o.head >= keepFrames && o.head >= len(o.frames)/2 {
+			n := copy(o.frames, o.frames[o.head:])
+			clear(o.frames[n:])
+			o.frames, o.head = o.frames[:n], 0
+		}
 		return
 	}
 	o.head = 0
@@ -116,16 +121,24 @@ func (o *outbox) end(r Reason) (first, now bool) {
 	return true, !o.awake && o.endNow() != nil
 }
 
+func (o *outbox) ended() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.ending != nil
+}
+
 // endNow returns the reason if the conn is to be told now, once.
 func (o *outbox) endNow() *Reason {
-	if o.ending == nil || o.ended {
+	if o.ending == nil || o.told {
 		return nil
 	}
-	o.ended = true
+	o.told = true
 	return o.ending
 }
 
-func (o *outbox) hasRoom() bool { return o.bytes+o.reserved <= o.limit/2 }
+// hasRoom is also true if nothing waits: what is reserved may be given back only
+// by the one who asks.
+func (o *outbox) hasRoom() bool { return o.bytes == 0 || o.bytes+o.reserved <= o.limit/2 }
 
 func (o *outbox) wakeWaiters() {
 	if o.room != nil {

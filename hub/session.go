@@ -128,6 +128,10 @@ func (s *Session) Close(r Reason) {
 	}
 }
 
+// Ended reports whether the session is closed, or is to be once its outbox is
+// empty.
+func (s *Session) Ended() bool { return s.outbox.ended() }
+
 // Detach is the transport's last call: the connection is gone. It ends all
 // subscriptions and forgets the session.
 func (s *Session) Detach() {

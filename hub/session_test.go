@@ -302,6 +302,45 @@ func TestEmptyFramesCountToo(t *testing.T) {
 	}
 }
 
+// TestWhatIsHeldDoesNotStopTheCatchUpThatReleasesIt: live messages are held for
+// a subscription that reads history. They take room that only its Resume gives back.
+func TestWhatIsHeldDoesNotStopTheCatchUpThatReleasesIt(t *testing.T) {
+	h := newHub(t, hub.Config{OutboxBytes: 10_000})
+	c := connect(t, h, hub.SessionConfig{})
+	sub := c.subscribe(t, "c")
+	witness := connect(t, h, hub.SessionConfig{}).follow(t, "c")
+	data := `"` + strings.Repeat("x", 1000) + `"`
+	for range 9 { // over half of the outbox, nearly all
+		publish(t, h, "c", data)
+	}
+	witness.wait(t, 9)
+	for range 3 {
+		if err := c.Room(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		c.Send([]byte(strings.Repeat("h", 2000)))
+	}
+	sub.Resume(hub.Position{})
+	if got := c.wait(t, 12); !strings.HasPrefix(got[2], "h") || !strings.HasPrefix(got[3], "c:") || c.closed != nil {
+		t.Errorf("got %.10q, closed %v", got, c.closed)
+	}
+}
+
+func TestTheEndOfAPausedSubscriptionIsToldAtResume(t *testing.T) {
+	h := newHub(t, hub.Config{})
+	c := connect(t, h, hub.SessionConfig{})
+	sub := c.subscribe(t, "c")
+	if n := h.Unsubscribe(hub.Target{AnyUser: true}, "c", hub.Reason{Code: 7}); n != 1 {
+		t.Fatalf("unsubscribed %d sessions", n)
+	}
+	if _, err := h.Channels(t.Context(), ""); err != nil { // the shards have seen it
+		t.Fatal(err)
+	}
+	c.Send([]byte("confirmed"))
+	sub.Resume(hub.Position{})
+	same(t, "got", c.wait(t, 2), "confirmed", "unsubscribed c 7")
+}
+
 func TestPublishRefuses(t *testing.T) {
 	h := newHub(t, hub.Config{MaxMessageBytes: 10})
 	for _, test := range []struct {

@@ -3,10 +3,17 @@ package hub
 import (
 	"context"
 	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
 )
 
-// inboxOps bounds a shard's inbox.
-const inboxOps = 1024
+// Bounds of a shard's inbox, in messages and in bytes of their data. What comes
+// when it is full is lost on the way, see [entry.Lost].
+const (
+	inboxOps   = 16 << 10
+	inboxBytes = 64 << 20
+)
 
 // shard is a hub goroutine: the sole owner of its entries. Everything reaches it
 // as an op.
@@ -14,6 +21,12 @@ type shard struct {
 	hub   *Hub              // static
 	inbox chan op           // never closed
 	keys  map[string]*entry // owned by run
+
+	waiting atomic.Int64  // bytes of the messages in the inbox
+	alarm   chan struct{} // one slot: losing has entries
+
+	mu     sync.Mutex
+	losing []*entry // guarded by mu; those that lost a message
 }
 
 // op is work for a shard: a message for an entry, or a call.
@@ -32,15 +45,52 @@ type entry struct {
 	stop   func() // ends the engine's delivery
 }
 
-// Deliver implements [Listener].
-func (e *entry) Deliver(m *Message) { e.shard.post(op{entry: e, message: m}) }
+// Deliver implements [Listener]. It does not block: a shard that can't keep up
+// would hold up all others.
+func (e *entry) Deliver(m *Message) {
+	s, size := e.shard, int64(len(m.Data))
+	if s.waiting.Add(size) <= inboxBytes {
+		select {
+		case s.inbox <- op{entry: e, message: m}:
+			return
+		default:
+		}
+	}
+	s.waiting.Add(-size)
+	e.Lost()
+}
 
-// Lost implements [Listener].
-func (e *entry) Lost() { e.shard.post(op{call: e.lost}) }
+// Lost implements [Listener]. It does not block.
+func (e *entry) Lost() {
+	s := e.shard
+	s.mu.Lock()
+	if !slices.Contains(s.losing, e) {
+		s.losing = append(s.losing, e)
+	}
+	s.mu.Unlock()
+	select {
+	case s.alarm <- struct{}{}:
+	default:
+	}
+}
+
+// giveUp ends the subscriptions of entries that lost a message.
+func (s *shard) giveUp() {
+	s.mu.Lock()
+	losing := s.losing
+	s.losing = nil
+	s.mu.Unlock()
+	for _, e := range losing {
+		e.lost()
+	}
+}
 
 // lost ends all subscriptions that may miss a message, and tells the clients
 // to come back for it: they know what they have seen.
 func (e *entry) lost() {
+	if e.count == 0 {
+		return // nobody is left to miss it
+	}
 	var subs []*Subscription
 	for _, g := range e.groups {
 		for _, p := range g.parts {
@@ -62,7 +112,7 @@ type group struct {
 }
 
 func newShard(h *Hub) *shard {
-	return &shard{hub: h, inbox: make(chan op, inboxOps), keys: map[string]*entry{}}
+	return &shard{hub: h, inbox: make(chan op, inboxOps), keys: map[string]*entry{}, alarm: make(chan struct{}, 1)}
 }
 
 func (s *shard) run() {
@@ -72,8 +122,11 @@ func (s *shard) run() {
 			if o.call != nil {
 				o.call()
 			} else {
+				s.waiting.Add(-int64(len(o.message.Data)))
 				s.fanOut(o.entry, o.message)
 			}
+		case <-s.alarm:
+			s.giveUp()
 		case <-s.hub.stop:
 			for _, e := range s.keys {
 				e.stop()
@@ -152,7 +205,11 @@ func (s *shard) unsubscribe(sub *Subscription, told *Reason) {
 		sub.session.outbox.release(h.frame)
 	}
 	sub.held = nil
-	if told != nil {
+	switch {
+	case told == nil:
+	case sub.paused:
+		sub.told = told // Resume says it: the client has no confirmation yet
+	default:
 		sub.session.tellUnsubscribed(sub.name(), *told)
 	}
 }

@@ -34,6 +34,7 @@ type Subscription struct {
 	held   []heldFrame
 	floor  uint64 // stored messages up to here have been sent or are not wanted
 	gone   bool
+	told   *Reason // to tell the client at Resume; nil: nothing
 }
 
 // part is a subscription's place among the subscribers of one key.
@@ -138,9 +139,16 @@ func (s *Session) Subscribed(key string) bool {
 	return s.subs[key] != nil
 }
 
-// Unsubscribe ends the subscription of that name; nothing of it comes into the
-// outbox afterwards but what is on its way now. It is false if there is none.
-func (s *Session) Unsubscribe(key string) bool { return s.unsubscribe(key, nil) }
+// Unsubscribe ends the subscription of that name and waits for its shard:
+// nothing of it comes into the outbox afterwards. It is false if there is none.
+func (s *Session) Unsubscribe(key string) bool {
+	if !s.unsubscribe(key, nil) {
+		return false
+	}
+	// An error means that the hub has stopped, and delivers nothing any more.
+	_ = s.hub.shardOf(key).do(context.Background(), func() {})
+	return true
+}
 
 // unsubscribe tells the client why, if told is not nil.
 func (s *Session) unsubscribe(key string, told *Reason) bool {
@@ -175,6 +183,10 @@ func (sub *Subscription) Resume(after Position) {
 
 func (sub *Subscription) resume(floor uint64) {
 	sub.floor, sub.paused = floor, false
+	if sub.told != nil {
+		sub.session.tellUnsubscribed(sub.name(), *sub.told)
+		sub.told = nil
+	}
 	for _, h := range sub.held {
 		if h.seq != 0 && h.seq <= floor {
 			sub.session.outbox.release(h.frame)

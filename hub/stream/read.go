@@ -11,6 +11,7 @@ import (
 
 	"fanfold/hub"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -39,6 +40,11 @@ const getSubject = "$JS.API.DIRECT.GET." + streamName
 
 // last returns the last message of a subject; nil: there is none.
 func (e *Engine) last(ctx context.Context, subject string) (*nats.Msg, error) {
+	done, err := e.turn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	body, err := json.Marshal(getRequest{Last: subject})
@@ -58,8 +64,27 @@ func (e *Engine) last(ctx context.Context, subject string) (*nats.Msg, error) {
 	return nil, refused(msg)
 }
 
+// maxReads bounds the reads under way at once: what the server sends for them
+// must fit into its MaxPending, past which it cuts the connection off.
+const maxReads = server.MAX_PENDING_SIZE / pageBytes / 4
+
+// turn waits until a read may begin; done ends it.
+func (e *Engine) turn(ctx context.Context) (done func(), err error) {
+	select {
+	case e.reads <- struct{}{}:
+		return func() { <-e.reads }, nil
+	case <-ctx.Done():
+		return nil, unavailable("read history", ctx.Err())
+	}
+}
+
 // get returns up to r.Batch messages and how many more match behind them.
 func (e *Engine) get(ctx context.Context, r getRequest) (found []*nats.Msg, more uint64, err error) {
+	done, err := e.turn(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer done()
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	body, err := json.Marshal(r)
@@ -102,11 +127,21 @@ func refused(msg *nats.Msg) error {
 
 // Read implements [hub.Engine].
 func (e *Engine) Read(ctx context.Context, q hub.Query) (hub.Page, error) {
+	page, err := e.read(ctx, q)
+	if err != nil {
+		return page, err
+	}
+	// Only now: what was trimmed after a check could be missing from the page.
 	if err := e.checkPosition(ctx, q); err != nil {
 		return hub.Page{}, err
 	}
-	var page hub.Page
-	var err error
+	return page, nil
+}
+
+func (e *Engine) read(ctx context.Context, q hub.Query) (page hub.Page, err error) {
+	if q.After.Epoch != "" && q.After.Epoch != e.epoch {
+		return page, e.otherEpoch(q.After)
+	}
 	if page.Top, err = e.top(ctx, q.Channel); err != nil || q.Limit == 0 {
 		return page, err
 	}
@@ -214,15 +249,19 @@ func (e *Engine) readBack(ctx context.Context, q hub.Query, page hub.Page) (hub.
 }
 
 // startOfLast returns a sequence number from which on, before end, there are the
-// last n messages of subject, or all if there are fewer, and at most twice as many; in is
-// their number. The store can't be read backwards, so it is asked for counts while halving
-// the range; what is published meanwhile can make it a few short.
+// last n messages of subject, or all if there are fewer, and about twice as many at most;
+// in is their number. The store can't be read backwards, so it is asked for counts while
+// halving the range; what is published meanwhile can make it miss by a few.
 func (e *Engine) startOfLast(ctx context.Context, subject string, end uint64, n int) (start, in uint64, err error) {
 	low, high := uint64(1), end // n or more from low, fewer from high
 	if in, err = e.countBetween(ctx, subject, low, end); err != nil {
 		return 0, 0, err
 	}
-	for in > uint64(2*n) && high-low > 1 {
+	most := uint64(2 * n)
+	if n == 1 {
+		most = 1 // two could be more than pageBytes, which would cut off the newest
+	}
+	for in > most && high-low > 1 {
 		middle := low + (high-low)/2
 		c, err := e.countBetween(ctx, subject, middle, end)
 		if err != nil {
@@ -262,7 +301,7 @@ func (e *Engine) checkPosition(ctx context.Context, q hub.Query) error {
 	after := q.After
 	switch {
 	case after.Epoch != "" && after.Epoch != e.epoch:
-		return hub.Errorf(hub.CodeUnrecoverable, "the position is of another store (epoch %q, here it is %q)", after.Epoch, e.epoch)
+		return e.otherEpoch(after)
 	case after.IsZero() || q.Reverse:
 		return nil
 	}
@@ -279,6 +318,10 @@ func (e *Engine) checkPosition(ctx context.Context, q hub.Query) error {
 		return hub.Errorf(hub.CodeUnrecoverable, "history does not reach back to the position asked for")
 	}
 	return err
+}
+
+func (e *Engine) otherEpoch(p hub.Position) error {
+	return hub.Errorf(hub.CodeUnrecoverable, "the position is of another store (epoch %q, here it is %q)", p.Epoch, e.epoch)
 }
 
 // reaches reports whether nothing of the channel behind seq was trimmed. Age and

@@ -35,6 +35,7 @@ type Engine struct {
 	js     jetstream.JetStream
 	epoch  string
 
+	reads      chan struct{}  // has one for each read under way
 	inbox      chan *nats.Msg // never closed
 	stop       chan struct{}  // closed once, by Close
 	goroutines sync.WaitGroup
@@ -57,6 +58,7 @@ func Open(ctx context.Context, c Config) (*Engine, error) {
 	}
 	e := &Engine{
 		config: c, folder: f,
+		reads: make(chan struct{}, maxReads),
 		inbox: make(chan *nats.Msg, c.Inbox), stop: make(chan struct{}),
 		listeners: map[*nats.Subscription]hub.Listener{},
 	}

@@ -1,10 +1,14 @@
 package stream_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
+	"sync"
 	"testing"
 
 	"fanfold/hub"
@@ -141,6 +145,65 @@ func TestReadingBackwardsIsBoundedInBytes(t *testing.T) {
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got %d messages %v\nwant %d %v", len(got), got, len(want), want)
 	}
+}
+
+func TestReadingBackwardsBeginsWithTheNewest(t *testing.T) {
+	e, _ := open(t, stream.Config{MaxMessageBytes: 2 << 20})
+	big := strings.Repeat("x", 600<<10) // more than a page has
+	var want, got []string
+	for i := range 3 {
+		want = append([]string{text(t, e, fmt.Sprint(i, big)).ID}, want...)
+	}
+	for q := (hub.Query{Channel: "c", Limit: 2, Reverse: true}); ; {
+		page, err := e.Read(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range page.Messages {
+			got = append(got, m.ID)
+			q.After = m.Position
+		}
+		if !page.More {
+			break
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestAPageHasNoHoleWhileItsChannelIsTrimmed(t *testing.T) {
+	e, _ := open(t, stream.Config{Messages: 50})
+	done := make(chan struct{})
+	var publishers sync.WaitGroup
+	for range 4 {
+		publishers.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				if err := e.Publish(context.Background(), &hub.Message{Channel: "c", Data: []byte("1")}, false); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for range 400 {
+		first, err := e.Read(t.Context(), hub.Query{Channel: "c", Limit: 1})
+		if err != nil || len(first.Messages) == 0 {
+			continue
+		}
+		after := first.Messages[0].Position
+		after.Seq += 12 // about to be trimmed
+		page, err := e.Read(t.Context(), hub.Query{Channel: "c", Limit: 5, After: after})
+		if err == nil && len(page.Messages) > 0 && page.Messages[0].Position.Seq != after.Seq+1 {
+			t.Errorf("behind %d comes %d", after.Seq, page.Messages[0].Position.Seq)
+		}
+	}
+	close(done)
+	publishers.Wait()
 }
 
 // blocker is a listener that takes nothing until it is released.
