@@ -120,9 +120,8 @@ func (p *centrifugePeer) catchUp(ctx context.Context, key string, missed *backlo
 // client subscribes again and recovers from the last message that it got.
 func (p *centrifugePeer) abandon(ctx context.Context, key string, err error) {
 	p.logInternal(ctx, "subscribe", err)
-	if p.session.Unsubscribe(key) {
-		p.session.Send(encodeUnsubscribe(key, hub.Reason{Cause: hub.CauseGap}))
-	}
+	p.session.Unsubscribe(key) // or it was ended meanwhile, and waits for Resume to say so
+	p.session.Send(encodeUnsubscribe(key, hub.Reason{Cause: hub.CauseGap}))
 }
 
 // subscribeResult is the result of a subscribe.

@@ -48,6 +48,7 @@ var (
 	paramEmail     = newNtfyParam("x-email", "x-e-mail", "email", "e-mail", "mail", "e")
 	paramCall      = newNtfyParam("x-call", "call")
 	paramTemplate  = newNtfyParam("x-template", "template", "tpl")
+	paramSequence  = newNtfyParam("x-sequence-id", "sequence-id", "sid")
 	paramUnchanged = newNtfyParam("x-unifiedpush", "unifiedpush", "up")
 
 	paramSince = newNtfyParam("x-since", "since", "si")

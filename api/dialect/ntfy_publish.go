@@ -41,6 +41,7 @@ var ntfyNotOffered = []notOffered{
 	{paramEmail, "email", "forwarding by e-mail", NtfyNoEmail},
 	{paramCall, "call", "calling a phone", NtfyNoCall},
 	{paramTemplate, "template", "templating", NtfyBadRequest},
+	{paramSequence, "sequence_id", "replacing an earlier message", NtfyBadRequest},
 }
 
 type notOffered struct {

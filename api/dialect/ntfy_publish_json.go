@@ -16,6 +16,8 @@ type publishFields struct {
 	Priority, Tags, Actions, Markdown, Cache json.RawMessage
 
 	Delay, Email, Call, Template json.RawMessage
+
+	Sequence json.RawMessage `json:"sequence_id"`
 }
 
 // ParsePublishJSON reads a message that is published as one JSON object with its
@@ -75,6 +77,7 @@ func (d *ntfyDraft) setFields(f publishFields) error {
 		{"email", f.Email, refuseField},
 		{"call", f.Call, refuseField},
 		{"template", f.Template, refuseField},
+		{"sequence_id", f.Sequence, refuseField},
 		{"message", f.Message, textField(func(text string) error {
 			d.Message = strings.TrimSpace(text)
 			return nil
