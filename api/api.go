@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"time"
 
 	"fanfold/api/dialect"
 	"fanfold/hub"
@@ -69,7 +70,12 @@ func New(config Config) (*API, error) {
 }
 
 // ServeHTTP implements [http.Handler].
-func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.router.ServeHTTP(w, r) }
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength != 0 { // net/http reads what a handler leaves, before it answers
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+	}
+	a.router.ServeHTTP(w, r)
+}
 
 // Wait blocks until the goroutines of all connections have ended, which they do
 // once the hub has closed their sessions, or until ctx is done. No request may come in

@@ -25,11 +25,17 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // serve runs an API on a hub of its own. The page is a text.
 func serve(t *testing.T, c api.Config) (*httptest.Server, *hub.Hub) {
 	t.Helper()
+	return serveOn(t, c, func(e hub.Engine) hub.Engine { return e })
+}
+
+// serveOn is serve with something put before the engine.
+func serveOn(t *testing.T, c api.Config, wrap func(hub.Engine) hub.Engine) (*httptest.Server, *hub.Hub) {
+	t.Helper()
 	engine, err := stream.Open(t.Context(), stream.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := hub.New(hub.Config{Engine: engine})
+	h, err := hub.New(hub.Config{Engine: wrap(engine)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,6 +101,10 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		{"PUT", "/app.js", "x", 400, 40010, "taken by the route /app.js"},
 		{"POST", "/", `{"topic":"ready","message":"x"}`, 400, 40010, "taken by the route /ready"},
 		{"GET", "/docs/json", "", 400, 40010, "taken"},
+		{"GET", "/a,docs/ws", "", 400, 40010, "taken"},
+		{"GET", "/health/auth", "", 400, 40010, "taken"},
+		{"GET", "/a/publish?message=100%", "", 400, 40000, "%25"},
+		{"POST", "/a?delay=10m;", "x", 400, 40000, "%3B"},
 		{"POST", "/a%20b", "x", 400, 40009, `' '`},
 		{"POST", "/a*", "x", 400, 40009, "is a pattern"},
 		{"POST", "/a%00b", "x", 400, 40009, `\x00`},
@@ -119,6 +129,35 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		}
 		if response.StatusCode != test.status || got.HTTP != test.status || got.Code != test.code || !strings.Contains(got.Error, test.says) {
 			t.Errorf("%s %.40s: %d %s, want %d, code %d and %q", test.method, test.path, response.StatusCode, body, test.status, test.code, test.says)
+		}
+	}
+}
+
+func TestWhatIsNotReadIsRefused(t *testing.T) {
+	server, h := serve(t, api.Config{})
+	for _, test := range []struct {
+		method, path string
+		headers      []string
+		status       int
+	}{
+		{"POST", "/a", []string{"Content-Encoding", "gzip"}, 415},
+		{"GET", "/a/publish?message=x", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors"}, 403},
+		{"GET", "/a/publish?message=x", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate"}, 403},
+		{"POST", "/a", []string{"Sid", "update-me"}, 400},
+	} {
+		if response, body := do(t, test.method, server.URL+test.path, "x", test.headers...); response.StatusCode != test.status {
+			t.Errorf("%+v: %d %s", test, response.StatusCode, body)
+		}
+	}
+	if page, err := h.History(t.Context(), hub.Query{Channel: "a", Limit: 9}); err != nil || len(page.Messages) != 0 {
+		t.Errorf("%d messages are stored, %v", len(page.Messages), err)
+	}
+	if response, _ := do(t, "GET", server.URL+"/a/publish?message=x", "", "Sec-Fetch-Site", "none"); response.StatusCode != 200 {
+		t.Errorf("typed into the address bar: %d", response.StatusCode)
+	}
+	for _, path := range []string{"/health", "/ready", "/"} {
+		if response, _ := do(t, "HEAD", server.URL+path, ""); response.StatusCode != 200 {
+			t.Errorf("HEAD %s: %d", path, response.StatusCode)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,7 +31,7 @@ type wsConn struct {
 	reason  atomic.Pointer[hub.Reason]     // set by Close; taken by whoever sends the close frame
 	code    atomic.Int32                   // the close code, whoever said it first
 	batch   *batch                         // under way; owned by whoever pumps: one at a time
-	deaf    bool                           // owned by the reader: what still comes is not for us
+	deaf    atomic.Bool                    // what still comes is not for us
 }
 
 // batch is what one WebSocket message is joined in.
@@ -139,22 +140,36 @@ func (c *wsConn) connected(m *melody.Session) {
 	}
 	c.sayGoodbye()
 	if starter, ok := c.peer.(dialect.Starter); ok {
-		c.socket.api.goroutines.Go(func() { starter.Start(c.socket.api.context) })
+		c.socket.api.goroutines.Go(func() {
+			c.contain(func() { starter.Start(c.socket.api.context) })
+		})
 	}
 	close(c.ready)
 }
 
 // receive is called by melody's reader for each text message.
 func (c *wsConn) receive(text []byte) {
-	if c.deaf {
+	if c.deaf.Load() {
 		return
 	}
 	if !utf8.Valid(text) { // RFC 6455 §8.1
-		c.deaf = true
+		c.deaf.Store(true)
 		c.peer.Session().Close(reasonInvalidUTF8)
 		return
 	}
-	c.peer.Receive(c.socket.api.context, text)
+	c.contain(func() { c.peer.Receive(c.socket.api.context, text) })
+}
+
+// contain keeps a panic from ending more than this connection.
+func (c *wsConn) contain(f func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.deaf.Store(true)
+			c.socket.api.config.Logger.Error("a connection's handler panicked", "path", c.path, "panic", p, "stack", string(debug.Stack()))
+			c.peer.Session().Close(hub.Reason{Cause: hub.CauseInternal})
+		}
+	}()
+	f()
 }
 
 // reasonInvalidUTF8 closes with 1007 (RFC 6455 §7.4.1).
@@ -187,6 +202,7 @@ func (c *wsConn) failed(err error) {
 	if errors.Is(err, websocket.ErrReadLimit) {
 		c.code.CompareAndSwap(0, websocket.CloseMessageTooBig) // gorilla has told the client
 	}
+	c.code.CompareAndSwap(0, websocket.CloseAbnormalClosure) // before Close sets another
 	c.peer.Session().Close(hub.Reason{Cause: hub.CauseClosed})
 }
 

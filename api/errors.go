@@ -16,6 +16,7 @@ import (
 // Codes of errors that HTTP has and ntfy's list has not.
 const (
 	wrongMethod     dialect.NtfyCode = 40501
+	wrongEncoding   dialect.NtfyCode = 41501
 	upgradeRequired dialect.NtfyCode = 42601
 )
 
@@ -29,8 +30,7 @@ func (a *API) writeError(c *gin.Context, err error) {
 	status, body := dialect.NtfyError(err)
 	switch {
 	case errors.Is(err, context.Canceled):
-		c.Abort() // the client has left
-		return
+		panic(http.ErrAbortHandler) // the client has left; no answer must not look like 200
 	case status == http.StatusServiceUnavailable:
 		c.Header("Retry-After", retryAfter)
 		fallthrough

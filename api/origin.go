@@ -28,7 +28,7 @@ func (c Config) checkOrigins() error {
 
 // checkOrigin refuses requests that a browser makes for a page of another host,
 // and lets pages of allowed origins read the answers (Fetch standard, CORS). A request
-// without an Origin is no page's.
+// without an Origin is no page's, or one that shows it nothing: checkSite.
 func (a *API) checkOrigin(c *gin.Context) {
 	origin := c.GetHeader("Origin")
 	if origin == "" {
@@ -47,6 +47,17 @@ func (a *API) checkOrigin(c *gin.Context) {
 		h.Set("Access-Control-Max-Age", "600")
 		c.AbortWithStatus(http.StatusNoContent)
 	}
+}
+
+// checkSite refuses what changes something if a browser asks for it on behalf of
+// another site, by an image's address or a link, say: it sends no Origin then, but the header
+// Sec-Fetch-Site (Fetch Metadata). It answers the request and is false then.
+func (a *API) checkSite(c *gin.Context) bool {
+	foreign := c.GetHeader("Sec-Fetch-Site") == "cross-site" && c.GetHeader("Origin") == ""
+	if foreign {
+		a.fail(c, dialect.NtfyForbidden, "a page of another site may not publish by an address: it can with POST, if this hub was started with --allow-origin for it")
+	}
+	return !foreign
 }
 
 func (a *API) allows(origin, host string) bool {

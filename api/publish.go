@@ -1,9 +1,11 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"time"
 
 	"fanfold/api/dialect"
@@ -21,9 +23,12 @@ const (
 	maxAPIBytes = 8 << 20
 )
 
-// body reads a request's body of at most limit bytes.
+// body reads a request's body of at most limit bytes, within the bodyTimeout
+// that ServeHTTP has set.
 func (a *API) body(c *gin.Context, limit int) ([]byte, error) {
-	_ = http.NewResponseController(c.Writer).SetReadDeadline(time.Now().Add(bodyTimeout))
+	if encoding := c.GetHeader("Content-Encoding"); encoding != "" && encoding != "identity" {
+		return nil, &hub.Error{Code: hub.CodeBadRequest, Message: "the request's body has the content encoding " + strconv.Quote(encoding) + ": send it without", Err: wrongEncoding}
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, int64(limit)))
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, hub.Errorf(hub.CodeTooLarge, "the request's body is too large: at most %d bytes are read here", tooLarge.Limit)
@@ -47,7 +52,7 @@ func (a *API) checkTaken(c *gin.Context, channel string) bool {
 // publish takes a message to the channel in the path.
 func (a *API) publish(c *gin.Context) {
 	channel := c.Param("channel")
-	if !a.checkTaken(c, channel) {
+	if !a.checkTaken(c, channel) || !a.checkSite(c) {
 		return
 	}
 	limit := a.config.MaxTextBytes
@@ -82,7 +87,7 @@ func (a *API) publishJSON(c *gin.Context) {
 // send publishes what was parsed, and answers with the message.
 func (a *API) send(c *gin.Context, p dialect.Publish, err error) {
 	if err == nil {
-		err = a.config.Hub.Publish(c.Request.Context(), p.Message, p.Live)
+		err = a.config.Hub.Publish(context.WithoutCancel(c.Request.Context()), p.Message, p.Live)
 	}
 	if err != nil {
 		a.writeError(c, err)
@@ -100,7 +105,7 @@ func (a *API) serverAPI(c *gin.Context) {
 		status, _ = dialect.NtfyError(err)
 		reply = dialect.ServerAPIError(err)
 	} else {
-		reply, err = dialect.ServerAPI(c.Request.Context(), a.config.Hub, c.Param("method"), body)
+		reply, err = dialect.ServerAPI(context.WithoutCancel(c.Request.Context()), a.config.Hub, c.Param("method"), body)
 	}
 	switch code := hub.ErrorOf(err).Code; {
 	case err == nil:

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -18,7 +19,7 @@ func (a *API) routes() {
 	r := gin.New()
 	r.RedirectTrailingSlash = false
 	r.HandleMethodNotAllowed = true
-	r.Use(a.recover, a.checkOrigin)
+	r.Use(a.recover, a.checkOrigin, a.checkQuery)
 	r.NoRoute(a.notFound)
 	r.NoMethod(a.wrongMethod)
 	a.router = r
@@ -34,9 +35,11 @@ func (a *API) routes() {
 
 	r.GET("/connection/websocket", centrifuge.serve)
 	r.POST("/api/:method", a.serverAPI)
-	r.GET("/health", a.health)
-	r.GET("/v1/health", a.health)
-	r.GET("/ready", a.ready)
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		r.Handle(method, "/health", a.health)
+		r.Handle(method, "/v1/health", a.health)
+		r.Handle(method, "/ready", a.ready)
+	}
 
 	r.POST("/:channel", a.publish)
 	r.PUT("/:channel", a.publish)
@@ -44,11 +47,11 @@ func (a *API) routes() {
 	r.GET("/:channel/send", a.publish)
 	r.GET("/:channel/trigger", a.publish)
 
-	r.GET("/:channel/json", a.stream(dialect.NtfyJSON{}))
-	r.GET("/:channel/sse", a.stream(dialect.NtfySSE{}))
-	r.GET("/:channel/raw", a.stream(dialect.NtfyRaw{}))
-	r.GET("/:channel/ws", ntfy.serve)
-	r.GET("/:channel/auth", a.auth)
+	r.GET("/:channel/json", a.named(a.stream(dialect.NtfyJSON{})))
+	r.GET("/:channel/sse", a.named(a.stream(dialect.NtfySSE{})))
+	r.GET("/:channel/raw", a.named(a.stream(dialect.NtfyRaw{})))
+	r.GET("/:channel/ws", a.named(ntfy.serve))
+	r.GET("/:channel/auth", a.named(a.auth))
 
 	r.GET("/:channel", a.pageOn)
 	r.HEAD("/:channel", a.pageOn)
@@ -79,6 +82,26 @@ func (a *API) upgradeOr(s *socket, page gin.HandlerFunc) gin.HandlerFunc {
 		} else {
 			page(c)
 		}
+	}
+}
+
+// named passes requests on whose channels, joined by commas, are no names that
+// are taken.
+func (a *API) named(next gin.HandlerFunc) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		for name := range strings.SplitSeq(c.Param("channel"), ",") {
+			if !a.checkTaken(c, name) {
+				return
+			}
+		}
+		next(c)
+	}
+}
+
+// checkQuery refuses what url.URL.Query would leave out without a word.
+func (a *API) checkQuery(c *gin.Context) {
+	if _, err := url.ParseQuery(c.Request.URL.RawQuery); err != nil {
+		a.fail(c, dialect.NtfyBadRequest, "the query can't be read (%v): write %% as %%25 and ; as %%3B", err)
 	}
 }
 

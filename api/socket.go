@@ -82,6 +82,9 @@ func (s *socket) serve(c *gin.Context) {
 	case <-conn.ready:
 	case err := <-refused:
 		peer.Session().Detach()
+		if conn.raw != nil {
+			_ = conn.raw.Close() // gorilla's Close ended one half, see politeConn
+		}
 		s.api.config.Logger.Warn("WebSocket upgrade refused", "path", conn.path, "remote", conn.remote, "error", err)
 	}
 }

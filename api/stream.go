@@ -26,10 +26,9 @@ func (a *API) stream(codec dialect.StreamCodec) gin.HandlerFunc {
 			a.writeError(c, err)
 			return
 		}
-		for _, channel := range wanted.Keys {
-			if !a.checkTaken(c, channel) {
-				return
-			}
+		if err := a.dropBody(c); err != nil {
+			a.writeError(c, err)
+			return
 		}
 		conn := newStreamConn(c, codec.ContentType())
 		session, err := a.config.Hub.Open(hub.SessionConfig{
@@ -44,18 +43,38 @@ func (a *API) stream(codec dialect.StreamCodec) gin.HandlerFunc {
 	}
 }
 
+// dropBody reads what a GET request has for a body, and lifts the deadline that
+// came with it, so that the response may last.
+func (a *API) dropBody(c *gin.Context) error {
+	if c.Request.ContentLength == 0 {
+		return nil
+	}
+	if _, err := a.body(c, a.config.MaxTextBytes); err != nil {
+		return err
+	}
+	return http.NewResponseController(c.Writer).SetReadDeadline(time.Time{})
+}
+
 func (a *API) run(c *gin.Context, conn *streamConn, session *hub.Session, wanted dialect.SubscribeRequest, codec dialect.StreamCodec) {
 	log := a.config.Logger.With("path", c.Request.URL.Path, "remote", c.Request.RemoteAddr, "client", session.Client().ID)
 	ctx := c.Request.Context()
-	err := dialect.CatchUp(ctx, a.config.Hub, session, wanted, codec, time.Now(), conn.write)
+	defer conn.extend() // net/http sends the end of the response
+	emit := func(frame []byte) error {
+		if session.Ended() {
+			return errHubClosed
+		}
+		return conn.write(frame)
+	}
+	err := dialect.CatchUp(ctx, a.config.Hub, session, wanted, codec, time.Now(), emit)
 	switch {
 	case err != nil && !conn.begun:
 		a.writeError(c, err)
 		return
 	case err != nil:
 		log.Warn("stream ended while sending history", "error", err)
-		return
+		panic(http.ErrAbortHandler) // a proper end would look like all of it
 	case wanted.Poll:
+		conn.begin()
 		return
 	}
 	log.Info("stream established")
@@ -94,16 +113,22 @@ func (s *streamConn) Wake() {
 // themselves do so.
 func (s *streamConn) Close(hub.Reason) { close(s.closed) }
 
+// begin sets the response's header, once.
+func (s *streamConn) begin() {
+	if s.begun {
+		return
+	}
+	s.begun = true
+	h := s.writer.Header()
+	h.Set("Content-Type", s.mediaType)
+	h.Set("Cache-Control", "no-cache")
+	h.Set("X-Accel-Buffering", "no") // nginx would hold messages back
+}
+
 // write sends one frame, after the response's header if it is the first.
 func (s *streamConn) write(frame []byte) error {
-	if !s.begun {
-		s.begun = true
-		h := s.writer.Header()
-		h.Set("Content-Type", s.mediaType)
-		h.Set("Cache-Control", "no-cache")
-		h.Set("X-Accel-Buffering", "no") // nginx would hold messages back
-	}
-	if err := s.controller.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+	s.begin()
+	if err := s.extend(); err != nil {
 		return err
 	}
 	_, err := s.writer.Write(frame)
@@ -118,7 +143,7 @@ var (
 // pump sends what comes into the outbox until either side ends it, and says
 // which did.
 func (s *streamConn) pump(ctx context.Context, session *hub.Session) error {
-	if err := s.controller.Flush(); err != nil {
+	if err := s.flush(); err != nil {
 		return err
 	}
 	var frames [][]byte
@@ -146,5 +171,17 @@ func (s *streamConn) writeAll(frames [][]byte) error {
 		}
 	}
 	clear(frames)
+	return s.flush()
+}
+
+// extend gives the client writeTimeout from now on.
+func (s *streamConn) extend() error {
+	return s.controller.SetWriteDeadline(time.Now().Add(writeTimeout))
+}
+
+func (s *streamConn) flush() error {
+	if err := s.extend(); err != nil {
+		return err
+	}
 	return s.controller.Flush()
 }
