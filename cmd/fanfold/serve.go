@@ -32,7 +32,7 @@ type serveCommand struct {
 	Fold            string        `default:"unicode" enum:"unicode,ascii" help:"How the echo folds: unicode as Python's str.casefold, or ascii, which does not answer other texts. Default: ${default}."`
 	MaxMessageBytes int           `default:"65536" placeholder:"N" help:"Longest text of a message in bytes; with the JSON around it, it may take twice that and 8 KiB. Default: ${default}."`
 	OutboxBytes     int           `default:"1048576" placeholder:"N" help:"What may wait for one slow client before it is disconnected, in bytes. Default: ${default}."`
-	ShutdownTimeout time.Duration `default:"10s" placeholder:"TIME" help:"How long clients may take to leave when the hub stops. Default: ${default}."`
+	ShutdownTimeout time.Duration `default:"15s" placeholder:"TIME" help:"How long clients may take to leave when the hub stops. Default: ${default}."`
 
 	LogFormat string `default:"text" enum:"text,json" help:"Log as text or json, to standard error. Default: ${default}."`
 	LogLevel  string `default:"info" enum:"debug,info,warn,error" help:"Log this and what is worse; debug shows the texts that the echo sees. Default: ${default}."`
