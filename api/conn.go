@@ -187,20 +187,23 @@ func (c *wsConn) ponged() {
 // closedByPeer answers the client's close frame (RFC 6455 §5.5.1).
 func (c *wsConn) closedByPeer(code int) error {
 	c.code.CompareAndSwap(0, int32(code))
-	reply := []byte{}
-	if code != websocket.CloseNoStatusReceived {
-		reply = websocket.FormatCloseMessage(code, "")
-	}
-	// A client that closes without waiting is no error worth telling.
-	_ = c.session.Load().WebsocketConnection().WriteControl(websocket.CloseMessage, reply, time.Now().Add(closeGrace))
+	c.answerClose(code)
 	return nil
+}
+
+// answerClose sends a close frame at once, if none was sent. A client that does
+// not wait for it is no error worth telling.
+func (c *wsConn) answerClose(code int) {
+	frame := websocket.FormatCloseMessage(code, "") // empty for 1005
+	_ = c.session.Load().WebsocketConnection().WriteControl(websocket.CloseMessage, frame, time.Now().Add(closeGrace))
 }
 
 // failed is melody's call on any error of the connection, which ends it. If the
 // writer failed, the reader may be waiting for room that nobody makes any more.
 func (c *wsConn) failed(err error) {
 	if errors.Is(err, websocket.ErrReadLimit) {
-		c.code.CompareAndSwap(0, websocket.CloseMessageTooBig) // gorilla has told the client
+		c.code.CompareAndSwap(0, websocket.CloseMessageTooBig)
+		c.answerClose(websocket.CloseMessageTooBig) // gorilla has, but for a length over 2^63
 	}
 	c.code.CompareAndSwap(0, websocket.CloseAbnormalClosure) // before Close sets another
 	c.peer.Session().Close(hub.Reason{Cause: hub.CauseClosed})

@@ -28,7 +28,7 @@ func TestBadWebSocketFrames(t *testing.T) {
 		{"text within a text", "\x01\x81" + mask + "a\x81\x81" + mask + "b", websocket.CloseProtocolError},
 		{"close code out of range", "\x88\x82" + mask + "\x00\x01", websocket.CloseProtocolError},
 		{"huge length", "\x81\xff\x3f\xff\xff\xff\xff\xff\xff\xff" + mask, websocket.CloseMessageTooBig},
-		{"negative length", "\x81\xff\xff\xff\xff\xff\xff\xff\xff\xff" + mask, websocket.CloseAbnormalClosure},
+		{"negative length", "\x81\xff\xff\xff\xff\xff\xff\xff\xff\xff" + mask, websocket.CloseMessageTooBig},
 	} {
 		for _, path := range []string{"/", "/connection/websocket", "/news/ws"} {
 			t.Run(row.name+" at "+path, func(t *testing.T) {
