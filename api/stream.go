@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -86,6 +87,7 @@ func (a *API) run(c *gin.Context, conn *streamConn, session *hub.Session, wanted
 type streamConn struct {
 	wake   chan struct{} // one slot
 	closed chan struct{} // closed once, by Close
+	cause  hub.Cause     // set before closed is
 
 	// owned by the handler
 	writer     gin.ResponseWriter
@@ -111,7 +113,10 @@ func (s *streamConn) Wake() {
 
 // Close implements [hub.Conn]: the response ends, and clients that come back by
 // themselves do so.
-func (s *streamConn) Close(hub.Reason) { close(s.closed) }
+func (s *streamConn) Close(r hub.Reason) {
+	s.cause = r.Cause
+	close(s.closed)
+}
 
 // begin sets the response's header, once.
 func (s *streamConn) begin() {
@@ -157,7 +162,7 @@ func (s *streamConn) pump(ctx context.Context, session *hub.Session) error {
 		select {
 		case <-s.wake:
 		case <-s.closed:
-			return errHubClosed
+			return fmt.Errorf("%w: %v", errHubClosed, s.cause)
 		case <-ctx.Done():
 			return errClientLeft
 		}

@@ -134,6 +134,22 @@ const (
 	CauseInternal                // the hub's own fault
 )
 
+var causeTexts = [...]string{
+	CauseClosed:     "the connection is gone",
+	CauseShutdown:   "the hub stops",
+	CauseSlow:       "too slow: the outbox was full",
+	CauseNoPong:     "a ping was not answered",
+	CauseStale:      "the client did not say who it is",
+	CauseBadRequest: "the client broke its protocol",
+	CauseDenied:     "not allowed",
+	CauseServer:     "an operator's order",
+	CauseGap:        "messages were lost on the way",
+	CauseInternal:   "the hub's own fault",
+}
+
+// String returns the cause in words, for the log.
+func (c Cause) String() string { return causeTexts[c] }
+
 // Reason is a [Cause] and what to tell the client.
 type Reason struct {
 	Cause Cause
