@@ -13,7 +13,8 @@
 //
 //	shard (one per processor)  sole owner of its channels and their subscribers;
 //	                           encodes each event once per codec and puts the frame
-//	                           into outboxes, which never blocks
+//	                           into outboxes, which never blocks; wakes the
+//	                           transports when its inbox is empty
 //	heart (one)                once a second: pings, and closes what went silent
 //	the engine's (one)         hands each message to its shard
 //	the transports'            readers call Subscribe, Send and so on; writers Take

@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -18,9 +19,14 @@ const (
 // shard is a hub goroutine: the sole owner of its entries. Everything reaches it
 // as an op.
 type shard struct {
-	hub   *Hub              // static
-	inbox chan op           // never closed
-	keys  map[string]*entry // owned by run
+	hub   *Hub    // static
+	inbox chan op // never closed
+
+	// owned by run
+	keys  map[string]*entry
+	woken []*Session // to be woken once what is in the inbox is handled
+	// frames offered, and the bytes of one of each, since the last wakeAll
+	offered, offeredBytes int
 
 	waiting atomic.Int64  // bytes of the messages in the inbox
 	alarm   chan struct{} // one slot: losing has entries
@@ -119,12 +125,7 @@ func (s *shard) run() {
 	for {
 		select {
 		case o := <-s.inbox:
-			if o.call != nil {
-				o.call()
-			} else {
-				s.waiting.Add(-int64(len(o.message.Data)))
-				s.fanOut(o.entry, o.message)
-			}
+			s.handle(o)
 		case <-s.alarm:
 			s.giveUp()
 		case <-s.hub.stop:
@@ -133,7 +134,67 @@ func (s *shard) run() {
 			}
 			return
 		}
+		s.gather()
+		s.wakeAll()
 	}
+}
+
+func (s *shard) handle(o op) {
+	s.offered++
+	if o.call != nil {
+		o.call()
+		return
+	}
+	s.waiting.Add(-int64(len(o.message.Data)))
+	s.fanOut(o.entry, o.message)
+}
+
+// Bounds on what is offered to subscribers before those are woken: frames, some
+// milliseconds' work; and bytes to one subscriber, a part of the smallest useful outbox.
+const (
+	gatherOffers = 64 << 10
+	gatherBytes  = 64 << 10
+)
+
+// gather handles what else is in the inbox, and once lets other goroutines run,
+// publishers among them, that may bring more. So under load many messages go out in one
+// frame of a subscriber's, and with nothing else to run a single one is not delayed.
+// Without it 1,000 woken writers run before each next message comes in: a third of the
+// deliveries, at three times the CPU.
+func (s *shard) gather() {
+	yielded := false
+	for s.offered < gatherOffers && s.offeredBytes < gatherBytes {
+		select {
+		case o := <-s.inbox:
+			s.handle(o)
+		default:
+			if yielded || len(s.woken) == 0 {
+				return
+			}
+			yielded = true
+			runtime.Gosched()
+		}
+	}
+}
+
+// send queues a frame for a session, whose transport is woken by wakeAll.
+func (s *shard) send(session *Session, frame []byte) {
+	wake, full := session.outbox.push(frame, false)
+	switch {
+	case full:
+		session.Close(Reason{Cause: CauseSlow})
+	case wake:
+		s.woken = append(s.woken, session)
+	}
+}
+
+func (s *shard) wakeAll() {
+	s.offered, s.offeredBytes = 0, 0
+	for i, session := range s.woken {
+		session.conn.Wake()
+		s.woken[i] = nil
+	}
+	s.woken = s.woken[:0]
 }
 
 // post queues an op, waiting for room in the inbox. After the hub's end it does
@@ -169,6 +230,8 @@ func (s *shard) fanOut(e *entry, m *Message) {
 		if frame == nil {
 			continue
 		}
+		s.offered += len(g.parts)
+		s.offeredBytes += len(frame)
 		for _, p := range g.parts {
 			p.offer(m, frame)
 		}

@@ -229,7 +229,7 @@ func (p *part) isDouble(channel string) bool {
 // give queues a frame, or holds it while paused.
 func (sub *Subscription) give(seq uint64, frame []byte) {
 	if !sub.paused {
-		sub.session.push(frame, false)
+		sub.shard.send(sub.session, frame)
 		return
 	}
 	if !sub.session.outbox.reserve(frame) {
