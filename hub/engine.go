@@ -9,7 +9,8 @@ import (
 // goroutine.
 type Engine interface {
 	// Publish stores m and hands it to the listeners, or, if live, hands it to
-	// them without storing. It fills in m's ID, Position and Time. A nil error
+	// them without storing. It fills in m's ID, Position and Time, which may be some
+	// milliseconds later than the time that readers see. A nil error
 	// means stored as promised; on an error the message may or may not have been
 	// stored. It blocks until the store has answered or ctx is done.
 	Publish(ctx context.Context, m *Message, live bool) error

@@ -210,6 +210,9 @@ func (s *shard) post(o op) bool {
 
 // do runs f in the shard and waits for it. On an error f may still run later.
 func (s *shard) do(ctx context.Context, f func()) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	done := make(chan struct{})
 	if s.post(op{call: func() { f(); close(done) }}) {
 		select {

@@ -21,6 +21,13 @@
 // kept in its metadata. Removing a channel's history leaves a marker in its place, which
 // readers skip: a position before it can't be recovered from.
 //
+// # Bounds
+//
+//	inbox       Config.Inbox messages on their way to listeners; full: they are lost
+//	            to the listener, which is told so
+//	reads       maxReads at once, pageBytes each; more wait for their turn
+//	requests    callTimeout for the store's answer to one
+//
 // # Goroutines
 //
 // The engine has one of its own, which hands every message to its listener, in
