@@ -111,22 +111,8 @@ func (c *wsConn) sayGoodbye() {
 	if r := c.reason.Swap(nil); r != nil {
 		code, text := c.socket.dialect.CloseCode(*r)
 		c.code.CompareAndSwap(0, int32(code))
-		session.CloseWithMsg(websocket.FormatCloseMessage(code, cut(text, maxReasonBytes)))
+		session.CloseWithMsg(websocket.FormatCloseMessage(code, text))
 	}
-}
-
-// maxReasonBytes is what a close frame has room for (RFC 6455 §5.5).
-const maxReasonBytes = 123
-
-// cut shortens a text to at most n bytes of whole characters.
-func cut(text string, n int) string {
-	if len(text) <= n {
-		return text
-	}
-	for !utf8.RuneStart(text[n]) {
-		n--
-	}
-	return text[:n]
 }
 
 // connected is melody's call when the connection stands, before its writer

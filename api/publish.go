@@ -44,7 +44,7 @@ func (a *API) body(c *gin.Context, limit int) ([]byte, error) {
 func (a *API) checkTaken(c *gin.Context, channel string) bool {
 	route, taken := a.taken[channel]
 	if taken {
-		a.fail(c, dialect.NtfyTakenTopic, "the name %q is taken by the route %s: choose another name for the channel", channel, route)
+		a.fail(c, dialect.NtfyTakenTopic, "the name %q is taken by the route %s, or kept free for it: choose another name for the channel", channel, route)
 	}
 	return !taken
 }

@@ -14,6 +14,8 @@ import (
 
 	"fanfold/api"
 	"fanfold/hub"
+
+	"github.com/gorilla/websocket"
 )
 
 // troubled is an engine that can be made to fail or to wait.
@@ -167,5 +169,43 @@ func TestAStreamTakesARequestWithABody(t *testing.T) {
 			t.Fatalf("got %q, then %v", got, err)
 		}
 		got += string(buf[:n])
+	}
+}
+
+// TestAPanicEndsOneConnection: what goes wrong in serving one client harms no
+// other.
+func TestAPanicEndsOneConnection(t *testing.T) {
+	server, _, e := serveTroubled(t)
+	dial := func() *websocket.Conn {
+		conn, _, err := websocket.DefaultDialer.DialContext(t.Context(), "ws"+strings.TrimPrefix(server.URL, "http")+"/connection/websocket", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		return conn
+	}
+	say := func(conn *websocket.Conn, text string) error {
+		if err := conn.WriteMessage(websocket.TextMessage, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		_, _, err := conn.ReadMessage()
+		return err
+	}
+	victim, other := dial(), dial()
+	for _, conn := range []*websocket.Conn{victim, other} {
+		if err := say(conn, `{"id":1,"connect":{}}`); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e.read = func(hub.Query) error { panic("boom") }
+	if err := say(victim, `{"id":2,"subscribe":{"channel":"a"}}`); !websocket.IsCloseError(err, 3004) {
+		t.Errorf("the victim: got %v, want close code 3004", err)
+	}
+	if response, body := do(t, "GET", server.URL+"/a/json", ""); response.StatusCode != 500 || strings.Contains(body, "boom") {
+		t.Errorf("over HTTP: %d %s", response.StatusCode, body)
+	}
+	e.read = nil
+	if err := say(other, `{"id":2,"subscribe":{"channel":"a"}}`); err != nil {
+		t.Errorf("the other: %v", err)
 	}
 }

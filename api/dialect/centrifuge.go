@@ -5,9 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"fanfold/hub"
 )
@@ -163,9 +161,6 @@ func (d *Centrifuge) CloseCode(r hub.Reason) (code int, text string) {
 	return code, closeText(cmp.Or(r.Text, closeTexts[code], "closed by the server"))
 }
 
-// maxCloseText is what a close frame holds beside its code (RFC 6455 §5.5), in bytes.
-const maxCloseText = 123
-
 // closeText makes text fit a close frame. It never returns valid JSON: the
 // JavaScript client heeds a terminal code only if the text is no JSON.
 func closeText(text string) string {
@@ -175,19 +170,6 @@ func closeText(text string) string {
 	}
 	const prefix = "reason: "
 	return prefix + cutText(text, maxCloseText-len(prefix))
-}
-
-// cutText returns at most size bytes of text, valid UTF-8 and without a broken
-// character at the end.
-func cutText(text string, size int) string {
-	text = strings.ToValidUTF8(text, "\uFFFD")
-	if len(text) <= size {
-		return text
-	}
-	for !utf8.RuneStart(text[size]) {
-		size--
-	}
-	return text[:size]
 }
 
 // The protocol's codes for the end of a subscription. Clients subscribe again

@@ -7,6 +7,8 @@ package dialect
 
 import (
 	"context"
+	"strings"
+	"unicode/utf8"
 
 	"fanfold/hub"
 )
@@ -20,7 +22,8 @@ type Dialect interface {
 	Connect(ctx context.Context, h *hub.Hub, conn hub.Conn, r Request) (Peer, error)
 	// Separator joins frames that go out in one WebSocket message; "" forbids that.
 	Separator() string
-	// CloseCode is the WebSocket close code and text for a reason.
+	// CloseCode is the WebSocket close code for a reason, and a text that a close
+	// frame has room for.
 	CloseCode(hub.Reason) (code int, text string)
 }
 
@@ -45,4 +48,20 @@ type Peer interface {
 // sending history. Start may run beside Receive.
 type Starter interface {
 	Start(ctx context.Context)
+}
+
+// maxCloseText is what a close frame holds beside its code (RFC 6455 §5.5), in bytes.
+const maxCloseText = 123
+
+// cutText returns at most size bytes of text, valid UTF-8 and without a broken
+// character at the end.
+func cutText(text string, size int) string {
+	text = strings.ToValidUTF8(text, "\uFFFD")
+	if len(text) <= size {
+		return text
+	}
+	for !utf8.RuneStart(text[size]) {
+		size--
+	}
+	return text[:size]
 }

@@ -70,7 +70,7 @@ func (e *Echo) CloseCode(r hub.Reason) (code int, text string) {
 	if r.Text != "" {
 		usual.text = r.Text
 	}
-	return usual.code, usual.text
+	return usual.code, cutText(usual.text, maxCloseText)
 }
 
 // Codes of RFC 6455 §7.4.1.
