@@ -87,7 +87,7 @@ func (a *API) publishJSON(c *gin.Context) {
 // send publishes what was parsed, and answers with the message.
 func (a *API) send(c *gin.Context, p dialect.Publish, err error) {
 	if err == nil {
-		err = a.config.Hub.Publish(context.WithoutCancel(c.Request.Context()), p.Message, p.Live)
+		_, err = a.config.Hub.Publish(context.WithoutCancel(c.Request.Context()), p.Message, hub.PublishOptions{Live: p.Live})
 	}
 	if err != nil {
 		a.writeError(c, err)

@@ -46,7 +46,7 @@ func serveTroubled(t *testing.T) (*httptest.Server, *hub.Hub, *troubled) {
 func publishMany(t *testing.T, h *hub.Hub, channel string, n int) {
 	t.Helper()
 	for range n {
-		if err := h.Publish(t.Context(), &hub.Message{Channel: channel, Data: []byte(`"x"`)}, false); err != nil {
+		if _, err := h.Publish(t.Context(), &hub.Message{Channel: channel, Data: []byte(`"x"`)}, hub.PublishOptions{}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -203,7 +203,7 @@ func newHub(t testing.TB, c hub.Config) *hub.Hub {
 func publish(t testing.TB, h *hub.Hub, channel string, data string) *hub.Message {
 	t.Helper()
 	m := &hub.Message{Channel: channel, Data: []byte(data)}
-	if err := h.Publish(t.Context(), m, false); err != nil {
+	if _, err := h.Publish(t.Context(), m, hub.PublishOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	return m

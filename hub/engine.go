@@ -8,12 +8,15 @@ import (
 // Engine stores and carries messages. Its methods may be called from any
 // goroutine.
 type Engine interface {
-	// Publish stores m and hands it to the listeners, or, if live, hands it to
+	// Publish stores m and hands it to the listeners, or, if o.Live, hands it to
 	// them without storing. It fills in m's ID, Position and Time, which may be some
 	// milliseconds later than the time that readers see. A nil error
 	// means stored as promised; on an error the message may or may not have been
-	// stored. It blocks until the store has answered or ctx is done.
-	Publish(ctx context.Context, m *Message, live bool) error
+	// stored. duplicate: nothing was stored, and m has the ID and Position of the first
+	// message with that key. If m has a Sequence, the channel's earlier messages with it are
+	// forgotten. It blocks until the store has answered or ctx is done. Errors:
+	// [CodeFull], [CodeUnavailable].
+	Publish(ctx context.Context, m *Message, o PublishOptions) (duplicate bool, err error)
 	// Read returns one page of history. If history does not reach back to q.After
 	// it fails with [CodeUnrecoverable]; it never leaves a hole silently.
 	Read(ctx context.Context, q Query) (Page, error)
@@ -27,7 +30,9 @@ type Engine interface {
 
 // Listener hears messages from an [Engine].
 type Listener interface {
-	// Deliver does not block.
+	// Deliver does not block. A message without Data only marks a place in the store
+	// where none is any more, so that the Prev of the next one is understood; Read leaves
+	// it out.
 	Deliver(*Message)
 	// Lost says that messages did not arrive, which only a Read can bring now. It
 	// may come before earlier messages are delivered, from any goroutine, and does

@@ -32,6 +32,8 @@ const (
 	CodeUnrecoverable
 	// CodeUnavailable: the engine can't serve now; the caller may try again.
 	CodeUnavailable
+	// CodeFull: the store has no room for a message.
+	CodeFull
 	// CodeClosed: the session or the hub is closed.
 	CodeClosed
 )

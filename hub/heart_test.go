@@ -13,9 +13,9 @@ import (
 // tests of time and of allocations.
 type loopback struct{ listeners map[string]hub.Listener }
 
-func (l loopback) Publish(_ context.Context, m *hub.Message, _ bool) error {
+func (l loopback) Publish(_ context.Context, m *hub.Message, _ hub.PublishOptions) (bool, error) {
 	l.listeners[m.Channel].Deliver(m)
-	return nil
+	return false, nil
 }
 func (l loopback) Read(context.Context, hub.Query) (hub.Page, error) { return hub.Page{}, nil }
 func (l loopback) Listen(pattern string, listener hub.Listener) (func(), error) {
@@ -239,7 +239,7 @@ func fanOut(t testing.TB, n int) (publish func()) {
 	}
 	m := &hub.Message{Channel: "c", Data: []byte(`"0123456789"`)}
 	return func() {
-		if err := h.Publish(context.Background(), m, false); err != nil {
+		if _, err := h.Publish(context.Background(), m, hub.PublishOptions{}); err != nil {
 			t.Error(err)
 		}
 		<-last

@@ -32,6 +32,14 @@ type Message struct {
 	Tags map[string]string
 	// Publisher is the session that published, nil for a server's publish.
 	Publisher *Client
+	// Sequence, if not "", is the publisher's name for what this is the newest state of:
+	// the store keeps only the newest message of a channel with each Sequence.
+	Sequence string
+	// Exclude, if not "", is the ID of the client that is not told of it.
+	Exclude string
+	// Prev is the Seq of the message before this one in its channel, known only to
+	// listeners; 0: there was none, or it is not known. It may be one that is gone.
+	Prev uint64
 }
 
 // Client is what others may see of a session: in presence, in join and leave

@@ -53,7 +53,7 @@ func TestClientsThatComeAndGoMissNothing(t *testing.T) {
 		publishing.Go(func() {
 			for i := range messages {
 				m := &hub.Message{Channel: fmt.Sprintf("soak.%d", p), Data: []byte(strconv.Itoa(i))}
-				if err := h.Publish(context.Background(), m, false); err != nil {
+				if _, err := h.Publish(context.Background(), m, hub.PublishOptions{}); err != nil {
 					t.Error(err)
 				}
 			}

@@ -53,7 +53,7 @@ func TestAPausedSubscriptionHoldsAndResumesBehindAPosition(t *testing.T) {
 	second := publish(t, h, "c", "2")
 	publish(t, h, "c", "3")
 	live := &hub.Message{Channel: "c", Data: []byte("4")}
-	if err := h.Publish(t.Context(), live, true); err != nil {
+	if _, err := h.Publish(t.Context(), live, hub.PublishOptions{Live: true}); err != nil {
 		t.Fatal(err)
 	}
 	witness.wait(t, 4)
@@ -204,13 +204,13 @@ func TestAnUnsubscribedClientThatCantBeToldIsClosed(t *testing.T) {
 }
 
 func TestAStalledReaderDelaysNobodyAndIsClosed(t *testing.T) {
-	const limit = 10_000
+	const limit = 300_000 // several times what a shard gathers before it wakes anybody
 	h := newHub(t, hub.Config{OutboxBytes: limit, Shards: 1})
 	stalled := connectTo(t, h, hub.SessionConfig{}, &client{stalled: true}).follow(t, "c")
 	held := connect(t, h, hub.SessionConfig{}) // what it holds counts as well
 	held.subscribe(t, "c")
 	quick := connect(t, h, hub.SessionConfig{}).follow(t, "c")
-	data := `"` + strings.Repeat("x", 1000) + `"`
+	data := `"` + strings.Repeat("x", 20_000) + `"`
 	for range 20 {
 		publish(t, h, "c", data)
 	}
@@ -351,7 +351,7 @@ func TestPublishRefuses(t *testing.T) {
 		{"", "1", hub.CodeBadRequest},
 		{"a", "12345678901", hub.CodeTooLarge},
 	} {
-		err := h.Publish(t.Context(), &hub.Message{Channel: test.channel, Data: []byte(test.data)}, false)
+		_, err := h.Publish(t.Context(), &hub.Message{Channel: test.channel, Data: []byte(test.data)}, hub.PublishOptions{})
 		if err == nil || hub.ErrorOf(err).Code != test.want {
 			t.Errorf("%+v: got %v", test, err)
 		}

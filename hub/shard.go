@@ -146,7 +146,9 @@ func (s *shard) handle(o op) {
 		return
 	}
 	s.waiting.Add(-int64(len(o.message.Data)))
-	s.fanOut(o.entry, o.message)
+	if o.message.Data != nil {
+		s.fanOut(o.entry, o.message)
+	}
 }
 
 // Bounds on what is offered to subscribers before those are woken: frames, some

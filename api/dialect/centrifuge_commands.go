@@ -240,7 +240,7 @@ func (p *centrifugePeer) publish(ctx context.Context, c command) error {
 		return err
 	}
 	m := &hub.Message{Channel: q.Channel, Data: data, Publisher: p.publisher(q.Channel)}
-	if err := p.hub.Publish(ctx, m, false); err != nil {
+	if _, err := p.hub.Publish(ctx, m, hub.PublishOptions{}); err != nil {
 		return err
 	}
 	return p.reply(c, emptyResult)

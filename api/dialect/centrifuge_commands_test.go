@@ -228,7 +228,9 @@ func (c *centrifugeClient) expectPing(within time.Duration) {
 // noEngine does nothing.
 type noEngine struct{}
 
-func (noEngine) Publish(context.Context, *hub.Message, bool) error { return nil }
+func (noEngine) Publish(context.Context, *hub.Message, hub.PublishOptions) (bool, error) {
+	return false, nil
+}
 func (noEngine) Read(context.Context, hub.Query) (hub.Page, error) { return hub.Page{}, nil }
 func (noEngine) Listen(string, hub.Listener) (func(), error)       { return func() {}, nil }
 

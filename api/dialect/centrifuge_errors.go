@@ -29,6 +29,7 @@ var errorCodes = map[hub.Code]int{
 	hub.CodeNotAvailable:      errorNotAvailable,
 	hub.CodeUnrecoverable:     errorUnrecoverable,
 	hub.CodeUnavailable:       errorInternal,
+	hub.CodeFull:              errorInternal,
 	hub.CodeClosed:            errorInternal,
 }
 

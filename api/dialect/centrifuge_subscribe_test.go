@@ -50,7 +50,7 @@ func TestCentrifugeSubscribersGetMessagesInOrder(t *testing.T) {
 	c.expect(`{"push":{"channel":"*","pub":{"data":1,"offset":2,"channel":"b","time":0}}}`)
 	c.say(`{"id":4,"unsubscribe":{"channel":"*"}}`)
 	c.expect(`{"id":4,"unsubscribe":{}}`)
-	if err := h.Publish(t.Context(), &hub.Message{Channel: "a", Data: []byte(`"live"`)}, true); err != nil {
+	if _, err := h.Publish(t.Context(), &hub.Message{Channel: "a", Data: []byte(`"live"`)}, hub.PublishOptions{Live: true}); err != nil {
 		t.Fatal(err)
 	}
 	c.expect(`{"push":{"channel":"a","pub":{"data":"live","time":0}}}`)
@@ -87,7 +87,8 @@ func TestCentrifugeRepliesBeforeHeldMessages(t *testing.T) {
 	engine.before(func(hub.Query) error {
 		engine.before(nil)
 		publishTest(t, h, "a", "3")
-		return h.Publish(t.Context(), &hub.Message{Channel: "a", Data: []byte("4")}, true)
+		_, err := h.Publish(t.Context(), &hub.Message{Channel: "a", Data: []byte("4")}, hub.PublishOptions{Live: true})
+		return err
 	})
 	c.say(`{"id":2,"subscribe":{"channel":"a","recover":true,"offset":1}}`)
 	c.expect(`{"id":2,"subscribe":{"recoverable":true,"positioned":true,"epoch":"EPOCH","offset":1,"recovered":true,"was_recovering":true,"publications":[{"data":2,"offset":2,"time":0},{"data":3,"offset":3,"time":0}]}}`,
@@ -170,7 +171,7 @@ func (c *centrifugeClient) expectKept(channel string, offset uint64, n int) {
 }
 
 func TestCentrifugeTellsWhenHistoryWasTrimmed(t *testing.T) {
-	h := newTestHub(t, hub.Config{Engine: newTestEngine(t, stream.Config{Messages: 3})})
+	h := newTestHub(t, hub.Config{Engine: newTestEngine(t, stream.Config{Rules: hub.Rules{{Name: "few", Channels: ">", Messages: 3, Age: time.Hour}}})})
 	c := connectCentrifuge(t, h, NewCentrifuge(CentrifugeConfig{}), "")
 	for i := range 5 {
 		publishTest(t, h, "a", fmt.Sprint(i))

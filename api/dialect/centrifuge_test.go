@@ -218,7 +218,7 @@ func (c *centrifugeClient) expectNothing() {
 func publishTest(t testing.TB, h *hub.Hub, channel, data string) *hub.Message {
 	t.Helper()
 	m := &hub.Message{Channel: channel, Data: []byte(data)}
-	if err := h.Publish(t.Context(), m, false); err != nil {
+	if _, err := h.Publish(t.Context(), m, hub.PublishOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	return m

@@ -374,7 +374,7 @@ func (c *echoClient) expectNothing() {
 // publishEcho publishes data and returns when it is stored.
 func publishEcho(t *testing.T, h *hub.Hub, channel, data string) {
 	t.Helper()
-	if err := h.Publish(t.Context(), &hub.Message{Channel: channel, Data: []byte(data)}, false); err != nil {
+	if _, err := h.Publish(t.Context(), &hub.Message{Channel: channel, Data: []byte(data)}, hub.PublishOptions{}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -51,6 +51,7 @@ const (
 	NtfyTooManyTopics NtfyCode = 42903
 	NtfyInternal      NtfyCode = 50001
 	NtfyUnavailable   NtfyCode = 50301
+	NtfyFull          NtfyCode = 50702
 )
 
 // Error makes a code part of an error chain.
@@ -71,6 +72,7 @@ var ntfyCodes = map[hub.Code]NtfyCode{
 	hub.CodeNotAvailable:      NtfyBadRequest,
 	hub.CodeUnrecoverable:     NtfyBadSince,
 	hub.CodeUnavailable:       NtfyUnavailable,
+	hub.CodeFull:              NtfyFull,
 	hub.CodeClosed:            NtfyUnavailable,
 }
 

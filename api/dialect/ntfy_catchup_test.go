@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"fanfold/hub"
 	"fanfold/hub/stream"
@@ -21,7 +22,7 @@ func TestCatchUpFromNow(t *testing.T) {
 	publishNtfy(t, h, "a", "new")
 	r.expect("new")
 	live := &hub.Message{Channel: "a", Data: []byte(`"live"`)}
-	if err := h.Publish(t.Context(), live, true); err != nil {
+	if _, err := h.Publish(t.Context(), live, hub.PublishOptions{Live: true}); err != nil {
 		t.Fatal(err)
 	}
 	r.expect("live")
@@ -102,7 +103,7 @@ func TestCatchUpFiltersLiveMessagesToo(t *testing.T) {
 }
 
 func TestCatchUpSaysWhatIsMissing(t *testing.T) {
-	engine := newTestEngine(t, stream.Config{Messages: 3})
+	engine := newTestEngine(t, stream.Config{Rules: hub.Rules{{Name: "few", Channels: ">", Messages: 3, Age: time.Hour}}})
 	h := newTestHub(t, hub.Config{Engine: engine})
 	trimmed := publishNtfy(t, h, "a", "1")
 	kept := publishNtfy(t, h, "a", "2", "3", "4", "5")
@@ -147,7 +148,7 @@ func TestCatchUpBesidePublishers(t *testing.T) {
 		publishers.Go(func() {
 			for i := range messages {
 				m := &hub.Message{Channel: channel, Data: fmt.Appendf(nil, `"%s %d"`, channel, i)}
-				if err := h.Publish(t.Context(), m, false); err != nil {
+				if _, err := h.Publish(t.Context(), m, hub.PublishOptions{}); err != nil {
 					t.Error(err)
 				}
 				if channel == "a" && i == 100 {

@@ -156,7 +156,7 @@ func publishNtfy(t testing.TB, h *hub.Hub, channel string, texts ...string) (las
 	t.Helper()
 	for _, text := range texts {
 		last = &hub.Message{Channel: channel, Data: Notification{Message: text}.Data()}
-		if err := h.Publish(t.Context(), last, false); err != nil {
+		if _, err := h.Publish(t.Context(), last, hub.PublishOptions{}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -137,7 +137,7 @@ func (q *apiPublication) message(method string) (hub.Message, error) {
 // publish publishes m to a channel and appends the result.
 func (q *apiPublication) publish(ctx context.Context, h *hub.Hub, b []byte, m hub.Message, channel string) ([]byte, error) {
 	m.Channel = channel
-	if err := h.Publish(ctx, &m, q.SkipHistory); err != nil {
+	if _, err := h.Publish(ctx, &m, hub.PublishOptions{Live: q.SkipHistory}); err != nil {
 		return b, err
 	}
 	b = append(b, '{')

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"log/slog"
 	"time"
+
+	"fanfold/hub"
 )
 
 // Config of an [Engine].
@@ -11,9 +13,15 @@ type Config struct {
 	// Dir is the folder that holds the store, made if missing. "" keeps everything
 	// in memory.
 	Dir string
-	// Messages and Age bound what a channel keeps.
-	Messages int
-	Age      time.Duration
+	// Rules say how long each channel's messages are kept. nil: [hub.DefaultRule].
+	Rules hub.Rules
+	// MaxBytes bounds the store; beyond it the oldest messages go, whatever their
+	// channel. 0: no bound.
+	MaxBytes int64
+	// Sync says when stored messages are safe from a power cut.
+	Sync Sync
+	// IdempotencyWindow is how long an idempotency key is remembered.
+	IdempotencyWindow time.Duration
 	// MaxMessageBytes is the largest Data that will be published.
 	MaxMessageBytes int
 	// Inbox is how many messages may wait to be handed to their listeners. What
@@ -22,18 +30,35 @@ type Config struct {
 	Logger *slog.Logger // nil: silent
 }
 
-// DefaultConfig keeps 1,000 messages and 24 hours of each channel in memory.
+// Sync says when what is stored is written through to the disk. A killed process
+// loses nothing either way.
+type Sync int
+
+// The choices.
+const (
+	// SyncInterval: every second, so that a power cut may take the last two.
+	SyncInterval Sync = iota
+	// SyncAlways: before a publish is acknowledged.
+	SyncAlways
+)
+
+// syncEvery is the time between two writes of [SyncInterval].
+const syncEvery = time.Second
+
+// DefaultConfig keeps messages in memory, by the default rule.
 func DefaultConfig() Config {
-	return Config{Messages: 1000, Age: 24 * time.Hour, MaxMessageBytes: 64 << 10, Inbox: 16 << 10, Logger: slog.New(slog.DiscardHandler)}
+	return Config{Rules: hub.Rules{hub.DefaultRule()}, IdempotencyWindow: 5 * time.Minute, MaxMessageBytes: 64 << 10, Inbox: 16 << 10, Logger: slog.New(slog.DiscardHandler)}
 }
 
 // Validate says which field can't be used.
 func (c Config) Validate() error {
 	switch {
-	case c.Messages < 1:
-		return errors.New("stream: a channel must keep at least one message")
-	case c.Age < time.Second:
-		return errors.New("stream: messages must be kept for at least a second")
+	case c.Rules.Validate() != nil:
+		return c.Rules.Validate()
+	case c.MaxBytes < 0:
+		return errors.New("stream: the bound on the store's size is negative")
+	case c.IdempotencyWindow < time.Second:
+		return errors.New("stream: idempotency keys must be remembered for at least a second")
 	case c.Inbox < 1:
 		return errors.New("stream: the inbox must have room for a message")
 	case c.MaxMessageBytes < 1:
@@ -44,11 +69,9 @@ func (c Config) Validate() error {
 
 func (c Config) withDefaults() Config {
 	d := DefaultConfig()
-	if c.Messages == 0 {
-		c.Messages = d.Messages
-	}
-	if c.Age == 0 {
-		c.Age = d.Age
+	c.Rules = c.Rules.WithDefault()
+	if c.IdempotencyWindow == 0 {
+		c.IdempotencyWindow = d.IdempotencyWindow
 	}
 	if c.MaxMessageBytes == 0 {
 		c.MaxMessageBytes = d.MaxMessageBytes

@@ -28,15 +28,17 @@ type meta struct {
 	User        string            `json:"user,omitempty"`
 	Info        json.RawMessage   `json:"info,omitempty"`
 	ChannelInfo json.RawMessage   `json:"chan_info,omitempty"`
+	Sequence    string            `json:"sequence,omitempty"`
+	Exclude     string            `json:"exclude,omitempty"`
 }
 
 // encode returns m as it is published.
 func encode(m *hub.Message, subject string) (*nats.Msg, error) {
 	msg := &nats.Msg{Subject: subject, Data: m.Data}
-	if len(m.Tags) == 0 && m.Publisher == nil {
+	if len(m.Tags) == 0 && m.Publisher == nil && m.Sequence == "" && m.Exclude == "" {
 		return msg, nil
 	}
-	about := meta{Tags: m.Tags}
+	about := meta{Tags: m.Tags, Sequence: m.Sequence, Exclude: m.Exclude}
 	if p := m.Publisher; p != nil {
 		about.Client, about.User, about.Info, about.ChannelInfo = p.ID, p.User, p.Info, p.ChannelInfo
 	}
@@ -61,6 +63,7 @@ func (e *Engine) decode(msg *nats.Msg) (m *hub.Message, removed bool, err error)
 		m.Position.Epoch = e.epoch
 		if m.Position.Seq, err = strconv.ParseUint(h.Get(jetstream.SequenceHeader), 10, 64); err == nil {
 			m.Time, err = time.Parse(time.RFC3339Nano, h.Get(jetstream.TimeStampHeaer))
+			m.Prev, _ = strconv.ParseUint(h.Get(jetstream.LastSequenceHeader), 10, 64) // absent in what is read
 		}
 		m.ID = m.Position.String()
 	}
@@ -80,7 +83,7 @@ func decodeMeta(m *hub.Message, text string) error {
 	if err := json.Unmarshal([]byte(text), &about); err != nil {
 		return fmt.Errorf("read %s: %w", metaHeader, err)
 	}
-	m.Tags = about.Tags
+	m.Tags, m.Sequence, m.Exclude = about.Tags, about.Sequence, about.Exclude
 	if about.Client != "" {
 		m.Publisher = &hub.Client{ID: about.Client, User: about.User, Info: about.Info, ChannelInfo: about.ChannelInfo}
 	}

@@ -14,35 +14,49 @@ import (
 )
 
 // Publish implements [hub.Engine].
-func (e *Engine) Publish(ctx context.Context, m *hub.Message, live bool) error {
-	if live {
-		return e.publishLive(m)
+func (e *Engine) Publish(ctx context.Context, m *hub.Message, o hub.PublishOptions) (duplicate bool, err error) {
+	if o.Live {
+		return false, e.publishLive(m)
 	}
 	msg, err := encode(m, inPrefix+m.Channel)
 	if err != nil {
-		return err
+		return false, err
 	}
-	seq, err := e.store(ctx, msg)
+	setOptions(msg, m, o)
+	ack, err := e.store(ctx, msg)
 	if err != nil {
-		return err
+		return false, err
 	}
-	m.Position = hub.Position{Epoch: e.epoch, Seq: seq}
+	m.Position = hub.Position{Epoch: e.epoch, Seq: ack.Sequence}
 	m.ID, m.Time = m.Position.String(), time.Now()
-	return nil
+	return ack.Duplicate, nil
+}
+
+// setOptions asks the stream for what it does by itself.
+func setOptions(msg *nats.Msg, m *hub.Message, o hub.PublishOptions) {
+	if msg.Header == nil && (o.IdempotencyKey != "" || o.TTL != 0) {
+		msg.Header = nats.Header{}
+	}
+	if o.IdempotencyKey != "" { // the stream has one list of keys for all channels
+		msg.Header[jetstream.MsgIDHeader] = []string{m.Channel + " " + o.IdempotencyKey}
+	}
+	if o.TTL != 0 {
+		msg.Header[jetstream.MsgTTLHeader] = []string{o.TTL.String()}
+	}
 }
 
 // store waits until the stream has acknowledged msg.
-func (e *Engine) store(ctx context.Context, msg *nats.Msg) (seq uint64, err error) {
+func (e *Engine) store(ctx context.Context, msg *nats.Msg) (*jetstream.PubAck, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	ack, err := e.js.PublishMsg(ctx, msg)
 	if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.ErrorCode == jsStorageFull {
-		return 0, &hub.Error{Code: hub.CodeUnavailable, Message: "the store is full: the message was not stored", Err: err}
+		return nil, &hub.Error{Code: hub.CodeFull, Message: "the store is full: the message was not stored", Err: err}
 	}
 	if err != nil {
-		return 0, unavailable("store a message", err)
+		return nil, unavailable("store a message", err)
 	}
-	return ack.Sequence, nil
+	return ack, nil
 }
 
 // jsStorageFull is JSInsufficientResourcesErr of the server's error list.
@@ -117,7 +131,10 @@ func (e *Engine) deliver(msg *nats.Msg) {
 	case err != nil:
 		e.config.Logger.Error("the engine can't read a message", "error", err)
 		listener.Lost()
-	case !removed:
+	case removed:
+		m.Data = nil
+		listener.Deliver(m)
+	default:
 		listener.Deliver(m)
 	}
 }

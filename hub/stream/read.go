@@ -345,7 +345,7 @@ func (e *Engine) reaches(ctx context.Context, channel string, seq uint64, headKe
 	case removed:
 		return false, nil
 	}
-	return headKept && more+1 < uint64(e.config.Messages), nil
+	return headKept && more+1 < uint64(e.config.Rules[0].Messages), nil
 }
 
 // maxChannelsChecked bounds the work of allReach.
@@ -382,7 +382,7 @@ func (e *Engine) fullChannels(ctx context.Context, pattern string) ([]string, er
 	}
 	var full []string
 	for subject, n := range info.State.Subjects {
-		if n >= uint64(e.config.Messages) {
+		if n >= uint64(e.config.Rules[0].Messages) {
 			full = append(full, strings.TrimPrefix(subject, inPrefix))
 		}
 	}

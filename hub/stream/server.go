@@ -63,12 +63,14 @@ func (f *folder) close() error {
 func startServer(ctx context.Context, dir string, c Config) (*server.Server, error) {
 	const headerBytes = 64 << 10 // room for a message's headers beside its data
 	s, err := server.NewServer(&server.Options{
-		ServerName: "fanfold",
-		DontListen: true,
-		NoSigs:     true,
-		JetStream:  true,
-		StoreDir:   dir,
-		MaxPayload: int32(max(server.MAX_PAYLOAD_SIZE, c.MaxMessageBytes+headerBytes)),
+		ServerName:   "fanfold",
+		DontListen:   true,
+		NoSigs:       true,
+		JetStream:    true,
+		StoreDir:     dir,
+		SyncAlways:   c.Sync == SyncAlways,
+		SyncInterval: syncEvery,
+		MaxPayload:   int32(max(server.MAX_PAYLOAD_SIZE, c.MaxMessageBytes+headerBytes)),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("configure the store: %w", err)

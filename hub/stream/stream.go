@@ -137,13 +137,24 @@ func (e *Engine) streamConfig(epoch string) jetstream.StreamConfig {
 		Name:              streamName,
 		Subjects:          []string{inPrefix + ">"},
 		Storage:           storage,
-		MaxMsgsPerSubject: int64(e.config.Messages),
-		MaxAge:            e.config.Age,
+		MaxMsgsPerSubject: int64(e.config.Rules[0].Messages),
+		MaxAge:            e.config.Rules[0].Age,
+		MaxBytes:          e.maxBytes(),
+		Duplicates:        e.config.IdempotencyWindow,
+		AllowMsgTTL:       true,
 		RePublish:         &jetstream.RePublish{Source: inPrefix + ">", Destination: outPrefix + ">"},
 		AllowDirect:       true,
 		AllowRollup:       true,
 		Metadata:          map[string]string{epochKey: epoch},
 	}
+}
+
+// maxBytes is the stream's bound, in which 0 would be none.
+func (e *Engine) maxBytes() int64 {
+	if e.config.MaxBytes == 0 {
+		return -1
+	}
+	return e.config.MaxBytes
 }
 
 // Probe returns nil if the stream answers.

@@ -37,16 +37,23 @@ func open(t testing.TB, c stream.Config) (e *stream.Engine, close func()) {
 	return e, close
 }
 
+// keep is the default rule with another number of messages.
+func keep(messages int) hub.Rules {
+	rule := hub.DefaultRule()
+	rule.Messages = messages
+	return hub.Rules{rule}
+}
+
 func TestEngineInMemory(t *testing.T) {
 	hubtest.Engine(t, func(t *testing.T) hub.Engine {
-		e, _ := open(t, stream.Config{Messages: hubtest.Kept})
+		e, _ := open(t, stream.Config{Rules: keep(hubtest.Kept)})
 		return e
 	})
 }
 
 func TestEngineInFiles(t *testing.T) {
 	hubtest.Engine(t, func(t *testing.T) hub.Engine {
-		e, _ := open(t, stream.Config{Messages: hubtest.Kept, Dir: t.TempDir()})
+		e, _ := open(t, stream.Config{Rules: keep(hubtest.Kept), Dir: t.TempDir()})
 		return e
 	})
 }
@@ -54,7 +61,7 @@ func TestEngineInFiles(t *testing.T) {
 func text(t testing.TB, e hub.Engine, text string) *hub.Message {
 	t.Helper()
 	m := &hub.Message{Channel: "c", Data: []byte(strconv.Quote(text))}
-	if err := e.Publish(t.Context(), m, false); err != nil {
+	if _, err := e.Publish(t.Context(), m, hub.PublishOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	return m
@@ -66,7 +73,7 @@ func TestHistorySurvivesARestart(t *testing.T) {
 	first := text(t, e, "first")
 	close()
 
-	e, _ = open(t, stream.Config{Dir: dir, Messages: 7}) // with other limits
+	e, _ = open(t, stream.Config{Dir: dir, Rules: keep(7)}) // with other limits
 	page, err := e.Read(t.Context(), hub.Query{Channel: "c", Limit: 9})
 	if err != nil || len(page.Messages) != 1 || page.Messages[0].ID != first.ID {
 		t.Fatalf("after the restart: %+v, %v", page, err)
@@ -173,7 +180,7 @@ func TestReadingBackwardsBeginsWithTheNewest(t *testing.T) {
 }
 
 func TestAPageHasNoHoleWhileItsChannelIsTrimmed(t *testing.T) {
-	e, _ := open(t, stream.Config{Messages: 50})
+	e, _ := open(t, stream.Config{Rules: keep(50)})
 	done := make(chan struct{})
 	var publishers sync.WaitGroup
 	for range 4 {
@@ -184,7 +191,7 @@ func TestAPageHasNoHoleWhileItsChannelIsTrimmed(t *testing.T) {
 					return
 				default:
 				}
-				if err := e.Publish(context.Background(), &hub.Message{Channel: "c", Data: []byte("1")}, false); err != nil {
+				if _, err := e.Publish(context.Background(), &hub.Message{Channel: "c", Data: []byte("1")}, hub.PublishOptions{}); err != nil {
 					t.Error(err)
 				}
 			}
