@@ -29,6 +29,10 @@ type serveCommand struct {
 	Data   string `default:"fanfold-data" placeholder:"DIR" help:"Folder that keeps the messages. Default: ${default}."`
 	Memory bool   `help:"Keep messages in memory alone: a restart forgets them."`
 
+	DataMaxBytes      byteSize      `default:"0" placeholder:"SIZE" help:"What the store may take, like 10GB; beyond it the oldest messages go, whatever their channel. Default: no bound."`
+	Rules             ruleSettings  `placeholder:"YAML" help:"How channels are kept and who may publish: a list, best written in the configuration file; the README shows it."`
+	IdempotencyWindow time.Duration `default:"5m" placeholder:"TIME" help:"How long an idempotency key is remembered. Default: ${default}."`
+
 	Fold            string        `default:"unicode" enum:"unicode,ascii" help:"How the echo folds: unicode as Python's str.casefold, or ascii, which does not answer other texts. Default: ${default}."`
 	MaxMessageBytes int           `default:"65536" placeholder:"N" help:"Longest text of a message in bytes; with the JSON around it, it may take twice that and 8 KiB. Default: ${default}."`
 	OutboxBytes     int           `default:"1048576" placeholder:"N" help:"What may wait for one slow client before it is disconnected, in bytes. Default: ${default}."`
@@ -48,12 +52,19 @@ func (c *serveCommand) Validate() error {
 		return fmt.Errorf("--max-message-bytes %d: give a number from 1 to %d", c.MaxMessageBytes, 4<<20)
 	case c.OutboxBytes < c.maxDataBytes():
 		return fmt.Errorf("--outbox-bytes %d: give at least the %d that the longest message can take", c.OutboxBytes, c.maxDataBytes())
+	case c.DataMaxBytes != 0 && c.DataMaxBytes < minDataBytes:
+		return fmt.Errorf("--data-max-bytes %d: give at least %d, or 0 for no bound", c.DataMaxBytes, minDataBytes)
+	case c.IdempotencyWindow < time.Second || c.IdempotencyWindow > 24*time.Hour:
+		return fmt.Errorf("--idempotency-window %v: give a time from 1s to 24h", c.IdempotencyWindow)
 	case !c.Open && !isLoopback(host):
 		return fmt.Errorf("--listen %s: beyond loopback anybody who can reach this address could read and publish everything; "+
 			"say --open if that is what you want, or listen on 127.0.0.1 behind a proxy that checks who comes", c.Listen)
 	}
 	return nil
 }
+
+// minDataBytes is the smallest store worth having: a few of its files.
+const minDataBytes = 1 << 20
 
 // maxDataBytes leaves room for the escapes and fields of a message's JSON.
 func (c *serveCommand) maxDataBytes() int { return 2*c.MaxMessageBytes + 8<<10 }
@@ -79,7 +90,7 @@ func (c *serveCommand) serve(ctx context.Context, out io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, engine.Close()) }()
 	h, err := hub.New(hub.Config{
-		Engine: engine, Name: hostname(), Version: version, OutboxBytes: c.OutboxBytes, MaxMessageBytes: c.maxDataBytes(),
+		Engine: engine, Rules: hub.Rules(c.Rules), Name: hostname(), Version: version, OutboxBytes: c.OutboxBytes, MaxMessageBytes: c.maxDataBytes(),
 	})
 	if err != nil {
 		return err
@@ -132,6 +143,7 @@ func (c *serveCommand) listen(ctx context.Context) (net.Listener, error) {
 func (c *serveCommand) openEngine(ctx context.Context, logger *slog.Logger) (*stream.Engine, error) {
 	config := stream.DefaultConfig()
 	config.MaxMessageBytes, config.Logger = c.maxDataBytes(), logger
+	config.Rules, config.MaxBytes, config.IdempotencyWindow = hub.Rules(c.Rules), int64(c.DataMaxBytes), c.IdempotencyWindow
 	if c.Memory {
 		return stream.Open(ctx, config)
 	}

@@ -13,6 +13,9 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
+// rulesKey is the setting whose value is no plain one.
+const rulesKey = "rules"
+
 // settings are the keys of a configuration file: the names of flags.
 type settings map[string]any
 
@@ -57,6 +60,10 @@ func (s settings) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, 
 	inEnvironment := slices.ContainsFunc(flag.Envs, func(name string) bool { return os.Getenv(name) != "" })
 	if !ok || inEnvironment {
 		return nil, nil
+	}
+	if flag.Name == rulesKey {
+		text, err := yaml.Marshal(value)
+		return string(text), err
 	}
 	if list, ok := value.([]any); ok { // kong takes a list as one text
 		texts := make([]string, len(list))
