@@ -9,9 +9,9 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// MakeDue has what is scheduled published now. again stores it as it was then, as if
+// MakeDue makes a scheduled message due since at. again stores it as it was then, as if
 // the engine had been killed before it could forget it.
-func (e *Engine) MakeDue(ctx context.Context, id, channel string) (again func() error, err error) {
+func (e *Engine) MakeDue(ctx context.Context, id, channel string, at time.Time) (again func() error, err error) {
 	done, err := e.alarms.turn(ctx)
 	if err != nil {
 		return nil, err
@@ -21,7 +21,7 @@ func (e *Engine) MakeDue(ctx context.Context, id, channel string) (again func() 
 	if err != nil {
 		return nil, err
 	}
-	w.order.Next = time.Now()
+	w.order.Next = at
 	again = func() error { return e.storeOrder(ctx, id, w.message, &w.order) }
 	e.alarms.set(alarm{id: id, channel: channel, next: w.order.Next})
 	return again, again()
