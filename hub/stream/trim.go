@@ -37,29 +37,6 @@ func (f *floors) set(name string, seq uint64) {
 	f.seqs[name] = max(f.seqs[name], seq)
 }
 
-// aging is a name under which there are messages that the store would keep for longer
-// than they may be: from before the rules were changed.
-type aging struct {
-	name  string
-	age   time.Duration
-	until time.Time // none is left
-}
-
-// aging returns the names whose messages the janitor must watch.
-func (e *Engine) aging(now time.Time) (all []aging) {
-	most := largest(e.config.Rules).Age
-	for name, p := range e.rules.Past {
-		life := p.Life
-		if life == 0 || life > most {
-			life = most
-		}
-		if age := e.limitsOfName(name).Age; life > wholeSeconds(age) {
-			all = append(all, aging{name: name, age: age, until: now.Add(age)})
-		}
-	}
-	return all
-}
-
 func tickFor(old []aging) time.Duration {
 	tick := longestTick
 	for _, a := range old {
@@ -73,7 +50,7 @@ func tickFor(old []aging) time.Duration {
 func (e *Engine) trim() {
 	ctx, cancel := e.untilClosed()
 	defer cancel()
-	old := e.aging(time.Now())
+	old := e.rules.aging(time.Now())
 	tick := time.NewTicker(tickFor(old))
 	defer tick.Stop()
 	var counted time.Time
