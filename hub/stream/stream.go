@@ -18,8 +18,6 @@ import (
 
 const (
 	streamName  = "fanfold-main"
-	inPrefix    = "in.main."
-	outPrefix   = "out."
 	epochKey    = "fanfold-epoch" // of the stream's metadata
 	callTimeout = 5 * time.Second // for the store's answer to one request
 
@@ -28,13 +26,20 @@ const (
 
 // Engine is a [hub.Engine] on an embedded JetStream.
 type Engine struct {
-	config Config // static
-	folder *folder
-	server *server.Server
-	conn   *nats.Conn // one for everything: what is asked for later is done later
-	js     jetstream.JetStream
-	epoch  string
+	config  Config // static
+	folder  *folder
+	server  *server.Server
+	conn    *nats.Conn // one for everything: what is asked for later is done later
+	js      jetstream.JetStream
+	epoch   string
+	filings map[string]*filing // by the rule's name
 
+	rules      history // these five guard themselves
+	alarms     *alarms
+	floors     floors
+	loose      loose
+	sequences  *sequences
+	dirty      chan struct{}  // one slot: the janitor has something to trim
 	reads      chan struct{}  // has one for each read under way
 	inbox      chan *nats.Msg // never closed
 	stop       chan struct{}  // closed once, by Close
@@ -61,6 +66,12 @@ func Open(ctx context.Context, c Config) (*Engine, error) {
 		reads: make(chan struct{}, maxReads),
 		inbox: make(chan *nats.Msg, c.Inbox), stop: make(chan struct{}),
 		listeners: map[*nats.Subscription]hub.Listener{},
+		filings:   newFilings(c.Rules),
+		alarms:    newAlarms(),
+		floors:    floors{seqs: map[string]uint64{}},
+		loose:     loose{marked: map[string]time.Time{}},
+		sequences: newSequences(),
+		dirty:     make(chan struct{}, 1),
 	}
 	if err := e.start(ctx); err != nil {
 		return nil, errors.Join(err, e.Close())
@@ -86,6 +97,8 @@ func (e *Engine) start(ctx context.Context) error {
 		return err
 	}
 	e.goroutines.Go(e.receive)
+	e.goroutines.Go(e.publishDue)
+	e.goroutines.Go(e.trim)
 	return nil
 }
 
@@ -108,45 +121,60 @@ func (e *Engine) connect() (*nats.Conn, error) {
 	return conn, nil
 }
 
-// openStream makes the stream, or brings an older one's limits up to date and
+// openStream makes the streams, or brings an older one's limits up to date and
 // takes over its epoch.
 func (e *Engine) openStream(ctx context.Context) error {
 	epoch := hub.NewEpoch(time.Now())
+	var found *jetstream.StreamInfo
 	old, err := e.js.Stream(ctx, streamName)
 	switch {
 	case err == nil:
-		if kept := old.CachedInfo().Config.Metadata[epochKey]; kept != "" {
+		found = old.CachedInfo()
+		if kept := found.Config.Metadata[epochKey]; kept != "" {
 			epoch = kept
 		}
 	case !errors.Is(err, jetstream.ErrStreamNotFound):
 		return fmt.Errorf("look up the stream: %w", err)
 	}
+	if _, err := e.js.CreateOrUpdateStream(ctx, e.marksConfig()); err != nil {
+		return fmt.Errorf("open the stream of marks: %w", err)
+	}
+	if err := e.openHistory(ctx, found); err != nil {
+		return err
+	}
 	if _, err := e.js.CreateOrUpdateStream(ctx, e.streamConfig(epoch)); err != nil {
 		return fmt.Errorf("open the stream: %w", err)
+	}
+	if _, err := e.js.CreateOrUpdateStream(ctx, e.scheduleConfig()); err != nil {
+		return fmt.Errorf("open the stream of what is scheduled: %w", err)
 	}
 	e.epoch = epoch
 	return nil
 }
 
 func (e *Engine) streamConfig(epoch string) jetstream.StreamConfig {
-	storage := jetstream.FileStorage
-	if e.folder.temporary {
-		storage = jetstream.MemoryStorage
-	}
+	most := largest(e.config.Rules)
 	return jetstream.StreamConfig{
 		Name:              streamName,
 		Subjects:          []string{inPrefix + ">"},
-		Storage:           storage,
-		MaxMsgsPerSubject: int64(e.config.Rules[0].Messages),
-		MaxAge:            e.config.Rules[0].Age,
+		Storage:           e.storage(),
+		MaxMsgsPerSubject: int64(most.Messages),
+		MaxAge:            most.Age,
 		MaxBytes:          e.maxBytes(),
 		Duplicates:        e.config.IdempotencyWindow,
 		AllowMsgTTL:       true,
-		RePublish:         &jetstream.RePublish{Source: inPrefix + ">", Destination: outPrefix + ">"},
+		RePublish:         &jetstream.RePublish{Source: inPrefix + "*.>", Destination: outPrefix + ">"},
 		AllowDirect:       true,
 		AllowRollup:       true,
 		Metadata:          map[string]string{epochKey: epoch},
 	}
+}
+
+func (e *Engine) storage() jetstream.StorageType {
+	if e.folder.temporary {
+		return jetstream.MemoryStorage
+	}
+	return jetstream.FileStorage
 }
 
 // maxBytes is the stream's bound, in which 0 would be none.
