@@ -139,7 +139,7 @@ func (e *Engine) Read(ctx context.Context, q hub.Query) (hub.Page, error) {
 }
 
 func (e *Engine) read(ctx context.Context, q hub.Query) (page hub.Page, err error) {
-	if q.After.Epoch != "" && q.After.Epoch != e.epoch {
+	if q.After.Epoch != "" && q.After.Epoch != e.epoch() {
 		return page, e.otherEpoch(q.After)
 	}
 	if page.Top, err = e.top(ctx, q.Channel); err != nil || q.Limit == 0 {
@@ -179,7 +179,7 @@ func (e *Engine) fill(page *hub.Page, found []*nats.Msg, until hub.Position) (la
 			page.More = false
 			return last, nil
 		}
-		if !removed {
+		if !removed && !isProbe(m.Channel) {
 			page.Messages = append(page.Messages, m)
 		}
 	}
@@ -206,7 +206,7 @@ func (e *Engine) top(ctx context.Context, channel string) (hub.Position, error) 
 	if err != nil {
 		return hub.Position{}, unavailable("ask for the store's state", err)
 	}
-	return hub.Position{Epoch: e.epoch, Seq: stream.CachedInfo().State.LastSeq}, nil
+	return hub.Position{Epoch: e.epoch(), Seq: stream.CachedInfo().State.LastSeq}, nil
 }
 
 // readBack reads the newest messages before q.After, newest first.
@@ -228,7 +228,7 @@ func (e *Engine) readBack(ctx context.Context, q hub.Query, page hub.Page) (hub.
 			n = (n + 1) / 2 // pageBytes cut off the newest: ask for fewer
 			continue
 		}
-		if _, err := e.fill(&page, found, hub.Position{Epoch: e.epoch, Seq: end - 1}); err != nil {
+		if _, err := e.fill(&page, found, hub.Position{Epoch: e.epoch(), Seq: end - 1}); err != nil {
 			return page, err
 		}
 		before, err := e.countBetween(ctx, subject, 1, start)
@@ -300,7 +300,7 @@ func (e *Engine) count(ctx context.Context, subject string, seq uint64) (uint64,
 func (e *Engine) checkPosition(ctx context.Context, q hub.Query) error {
 	after := q.After
 	switch {
-	case after.Epoch != "" && after.Epoch != e.epoch:
+	case after.Epoch != "" && after.Epoch != e.epoch():
 		return e.otherEpoch(after)
 	case after.IsZero() || q.Reverse:
 		return nil
@@ -312,7 +312,7 @@ func (e *Engine) checkPosition(ctx context.Context, q hub.Query) error {
 	state := stream.CachedInfo().State
 	whole := after.Seq <= state.LastSeq
 	if whole {
-		whole, err = e.reaches(ctx, q.Channel, after.Seq, after.Seq+1 >= state.FirstSeq)
+		whole, err = e.reaches(ctx, q.Channel, after.Seq, e.ledger.whole(after.Seq, state.FirstSeq))
 	}
 	if err == nil && !whole {
 		return hub.Errorf(hub.CodeUnrecoverable, "history does not reach back to the position asked for")
@@ -321,7 +321,7 @@ func (e *Engine) checkPosition(ctx context.Context, q hub.Query) error {
 }
 
 func (e *Engine) otherEpoch(p hub.Position) error {
-	return hub.Errorf(hub.CodeUnrecoverable, "the position is of another store (epoch %q, here it is %q)", p.Epoch, e.epoch)
+	return hub.Errorf(hub.CodeUnrecoverable, "the position is of another store (epoch %q, here it is %q)", p.Epoch, e.epoch())
 }
 
 // reaches reports whether nothing of the channel behind seq was trimmed. Age and
@@ -382,7 +382,7 @@ func (e *Engine) fullChannels(ctx context.Context, pattern string) ([]string, er
 	}
 	var full []string
 	for subject, n := range info.State.Subjects {
-		if n >= uint64(e.config.Rules[0].Messages) {
+		if n >= uint64(e.config.Rules[0].Messages) && subject != probeIn {
 			full = append(full, strings.TrimPrefix(subject, inPrefix))
 		}
 	}
