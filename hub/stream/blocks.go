@@ -25,7 +25,7 @@ type block struct {
 }
 
 // blocks are the files by their number. The store appends to the one with the
-// highest number alone; an older one it only removes, or replaces by a smaller file with
+// highest number alone; an older one it only removes, or replaces by a smaller one with
 // what is left of its messages.
 type blocks map[int]block
 
@@ -62,27 +62,6 @@ func (b blocks) newest() int {
 		newest = max(newest, n)
 	}
 	return newest
-}
-
-// newestBlock returns the file in dir that is appended to; 0: there is none.
-func newestBlock(dir string) (n int, size int64, err error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return 0, 0, err
-	}
-	for _, entry := range entries {
-		if one, err := strconv.Atoi(strings.TrimSuffix(entry.Name(), blockSuffix)); err == nil && strings.HasSuffix(entry.Name(), blockSuffix) {
-			n = max(n, one)
-		}
-	}
-	if n == 0 {
-		return 0, 0, nil
-	}
-	info, err := os.Stat(blockPath(dir, n))
-	if err != nil {
-		return 0, 0, err
-	}
-	return n, info.Size(), nil
 }
 
 func blockPath(dir string, n int) string {
@@ -139,19 +118,54 @@ func (b blocks) differ(closed blocks) string {
 	return ""
 }
 
-// shrunk says which file is shorter than a store that was not closed had written it;
-// "": none is.
+// shrunk says which file is missing or shorter than a store that was not closed had
+// written it; "": none is. The oldest may be gone: their messages were too old.
 func (b blocks) shrunk(least blocks) string {
+	older := false // one that is older is there
 	for _, n := range slices.Sorted(maps.Keys(least)) {
 		now, there := b[n]
 		switch {
 		case there && now.Size < least[n].Size:
 			return fmt.Sprintf("the file %d%s is cut off: it has %d of at least %d bytes", n, blockSuffix, now.Size, least[n].Size)
-		case !there && n > b.newest():
+		case !there && (older || n > b.newest()):
 			return fmt.Sprintf("the file %d%s is missing", n, blockSuffix)
 		}
+		older = older || there
 	}
 	return ""
+}
+
+// blockList is a list of the files in a folder that is kept up to date.
+type blockList struct {
+	dir     string
+	blocks  blocks
+	changed time.Time // the folder, by its own word
+}
+
+// update lists the files anew if one was made, removed or replaced; else only the newest
+// one can have changed.
+func (l *blockList) update() (err error) {
+	info, err := os.Stat(l.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		l.blocks, l.changed = blocks{}, time.Time{}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	n := l.blocks.newest()
+	if n == 0 || !info.ModTime().Equal(l.changed) {
+		l.blocks, err = listBlocks(l.dir)
+		l.changed = info.ModTime()
+		return err
+	}
+	file, err := os.Stat(blockPath(l.dir, n))
+	if err != nil {
+		l.changed = time.Time{}
+		return err
+	}
+	l.blocks[n] = block{Size: file.Size(), changed: file.ModTime()}
+	return nil
 }
 
 // heldBlocks are files held open while the server takes the store over: it cuts a

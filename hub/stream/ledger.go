@@ -18,7 +18,7 @@ type phase string
 
 const (
 	phaseOpening phase = "opening" // the store is being opened; Blocks has what its files must keep
-	phaseOpen    phase = "open"    // it is in use; Blocks has what its newest file must keep
+	phaseOpen    phase = "open"    // it is in use; likewise
 	phaseClosed  phase = "closed"  // Blocks has all of its files
 )
 
@@ -52,9 +52,10 @@ type ledger struct {
 	epochs atomic.Pointer[spans] // set before the engine is used
 
 	mu      sync.Mutex
-	record  record // guarded by mu; as it was written last, but for Probes
-	changed bool   // guarded by mu; Probes differ
-	sums    blocks // guarded by mu; of files that were read
+	record  record    // guarded by mu; as it was written last, but for Probes
+	changed bool      // guarded by mu; Probes differ
+	sums    blocks    // guarded by mu; of files that were read
+	list    blockList // guarded by mu
 
 	held  heldBlocks // owned by who opens the store, from before to after
 	doubt string     // likewise: why the store may lack something
@@ -62,8 +63,8 @@ type ledger struct {
 
 // newLedger returns the ledger of a data folder; folder "" is for a store in memory.
 func newLedger(folder, store string, s Sync, logger *slog.Logger) *ledger {
-	return &ledger{folder: folder, sync: s, logger: logger,
-		blocks: filepath.Join(store, "jetstream", "$G", "streams", streamName, "msgs")}
+	files := filepath.Join(store, "jetstream", "$G", "streams", streamName, "msgs")
+	return &ledger{folder: folder, sync: s, logger: logger, blocks: files, list: blockList{dir: files}}
 }
 
 // before looks at the store's files before the server opens them.
@@ -199,16 +200,12 @@ func (l *ledger) save(durable bool) error {
 	if l.folder == "" {
 		return nil
 	}
-	n, size, err := newestBlock(l.blocks)
-	if err != nil {
+	if err := l.list.update(); err != nil {
 		return fmt.Errorf("look at the store's files: %w", err)
 	}
 	r := &l.record
 	r.Phase, r.Sync, r.Boot, r.Folder = phaseOpen, l.sync, bootID(), identity(l.blocks)
-	r.Last, r.Blocks = l.mark.Load(), blocks{}
-	if n > 0 {
-		r.Blocks[n] = block{Size: size}
-	}
+	r.Last, r.Blocks = l.mark.Load(), l.list.blocks
 	return l.write(durable)
 }
 
