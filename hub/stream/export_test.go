@@ -2,12 +2,12 @@ package stream
 
 import (
 	"context"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"fanfold/hub"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -32,7 +32,7 @@ func (e *Engine) MakeDue(ctx context.Context, id, channel string, at time.Time) 
 // RefuseMessages makes the main stream refuse everything, and accept tells it to take
 // messages again.
 func (e *Engine) RefuseMessages(ctx context.Context) (accept func() error, err error) {
-	normal := e.streamConfig(e.epoch)
+	normal := e.streamConfig(e.epoch())
 	refusing := normal
 	refusing.MaxMsgs, refusing.Discard = 1, jetstream.DiscardNew
 	if _, err := e.js.UpdateStream(ctx, refusing); err != nil {
@@ -53,30 +53,32 @@ func Following(t hub.Timetable, due, now time.Time) (time.Time, error) {
 // FormerStore fills a folder as it was when there was one rule and no marks.
 func FormerStore(t *testing.T, dir string, messages int) int {
 	t.Helper()
-	c := Config{Dir: dir}.withDefaults()
-	e := &Engine{config: c}
-	var err error
-	if e.folder, err = openFolder(dir); err != nil {
+	f, err := openFolder(dir)
+	if err != nil {
 		t.Fatal(err)
 	}
-	e.stop = make(chan struct{})
-	defer e.Close()
-	if e.server, err = startServer(t.Context(), filepath.Join(dir, "store"), c); err != nil {
+	defer f.close()
+	e := &Engine{config: Config{Dir: dir}.withDefaults(), folder: f}
+	if e.server, err = startServer(t.Context(), f.store(), e.config); err != nil {
 		t.Fatal(err)
 	}
-	if e.conn, err = e.connect(); err != nil {
+	defer e.endServer()
+	conn, err := nats.Connect("", nats.InProcessServer(e.server))
+	if err != nil {
 		t.Fatal(err)
 	}
-	if e.js, err = jetstream.New(e.conn); err != nil {
+	defer conn.Close()
+	js, err := jetstream.New(conn)
+	if err != nil {
 		t.Fatal(err)
 	}
 	former := e.streamConfig("VbwYwk1")
 	former.Subjects, former.RePublish.Source = []string{"in.main.>"}, "in.main.>"
-	if _, err := e.js.CreateStream(t.Context(), former); err != nil {
+	if _, err := js.CreateStream(t.Context(), former); err != nil {
 		t.Fatal(err)
 	}
 	for range messages {
-		if _, err := e.js.Publish(t.Context(), "in.main.c", []byte("1")); err != nil {
+		if _, err := js.Publish(t.Context(), "in.main.c", []byte("1")); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -60,12 +60,12 @@ func (e *Engine) decode(msg *nats.Msg) (m *hub.Message, removed bool, err error)
 		m.Time, err = time.Parse(time.RFC3339Nano, h.Get(timeHeader))
 	} else {
 		_, m.Channel = splitSubject(h.Get(jetstream.SubjectHeader))
-		m.Position.Epoch = e.epoch
+		m.Position.Epoch = e.epoch()
 		if m.Position.Seq, err = strconv.ParseUint(h.Get(jetstream.SequenceHeader), 10, 64); err == nil {
 			m.Time, err = time.Parse(time.RFC3339Nano, h.Get(jetstream.TimeStampHeaer))
 			m.Prev, _ = strconv.ParseUint(h.Get(jetstream.LastSequenceHeader), 10, 64) // absent in what is read
 		}
-		m.ID = m.Position.String()
+		m.ID = e.idOf(m.Position.Seq)
 	}
 	if err != nil {
 		return nil, false, fmt.Errorf("message on %s: %w", msg.Subject, err)

@@ -33,8 +33,8 @@ var modelRules = []hub.Rules{
 	{rule("few", "a.*", messages(40)), rule("main", ">", messages(15))},
 	{rule("one", "a.1", messages(1)), rule("few", "a.*", messages(8)), rule("main", ">", messages(30))},
 	{rule("short", "a.1", age(time.Second)), rule("main", ">", messages(30))},
-	{rule("big", "*.2", bytes(3000)), rule("main", ">", messages(30))},
-	{rule("big", "a.>", bytes(4000), messages(12)), rule("renamed", ">", messages(30))},
+	{rule("big", "*.2", room(3000)), rule("main", ">", messages(30))},
+	{rule("big", "a.>", room(4000), messages(12)), rule("renamed", ">", messages(30))},
 	{rule("few", "a.*", live), rule("main", ">", messages(30))},
 }
 

@@ -3,8 +3,10 @@ package stream
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"fanfold/hub"
@@ -33,8 +35,8 @@ func (e *Engine) Publish(ctx context.Context, m *hub.Message, o hub.PublishOptio
 	if err != nil {
 		return false, err
 	}
-	m.Position = hub.Position{Epoch: e.epoch, Seq: ack.Sequence}
-	m.ID, m.Time = m.Position.String(), time.Now()
+	m.Position = hub.Position{Epoch: e.epoch(), Seq: ack.Sequence}
+	m.ID, m.Time = e.idOf(ack.Sequence), time.Now()
 	if !ack.Duplicate {
 		e.filed(f, m.Channel, msg)
 	}
@@ -74,18 +76,54 @@ var rollUpSubject = []string{jetstream.MsgRollupSubject}
 // all channels.
 func messageKey(channel, key string) string { return channel + " " + key }
 
-// store waits until the stream has acknowledged msg.
+// store waits until a stream has acknowledged msg, or the guard has found out why
+// it does not.
 func (e *Engine) store(ctx context.Context, msg *nats.Msg) (*jetstream.PubAck, error) {
+	health := e.guard.health.Load()
+	if health.ctx.Err() != nil {
+		return nil, context.Cause(health.ctx)
+	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
+	defer context.AfterFunc(health.ctx, cancel)()
+	defer time.AfterFunc(slowStore, e.guard.suspect).Stop()
+	before := e.ledger.mark.Load()
 	ack, err := e.js.PublishMsg(ctx, msg)
 	if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.ErrorCode == jsStorageFull {
 		return nil, &hub.Error{Code: hub.CodeFull, Message: "the store is full: the message was not stored", Err: err}
 	}
 	if err != nil {
-		return nil, unavailable("store a message", err)
+		return nil, e.notStored(ctx, health, err)
 	}
+	if ack.Stream != streamName {
+		return ack, nil
+	}
+	if ack.Sequence <= before && !ack.Duplicate {
+		return nil, e.wentBack(health, ack.Sequence, before)
+	}
+	e.ledger.raise(ack.Sequence)
 	return ack, nil
+}
+
+// notStored is the error of a publish: the guard's, if it finds one.
+func (e *Engine) notStored(ctx context.Context, h *health, err error) error {
+	if errors.Is(err, jetstream.ErrNoStreamResponse) || errors.Is(err, nats.ErrNoResponders) {
+		e.guard.suspect()
+		<-ctx.Done() // at the latest after callTimeout
+	}
+	if h.ctx.Err() != nil {
+		return context.Cause(h.ctx)
+	}
+	return unavailable("store a message", err)
+}
+
+// wentBack has the store opened anew in another epoch: it has given a number that it
+// had reached before.
+func (e *Engine) wentBack(h *health, seq, before uint64) error {
+	err := unavailable("store a message", fmt.Errorf("the store has gone back from number %d to %d", before, seq))
+	h.fail(err)
+	e.config.Logger.Error("the store has lost messages while the hub was running: it is opened anew", "error", err)
+	return err
 }
 
 // jsStorageFull is JSInsufficientResourcesErr of the server's error list.
@@ -117,7 +155,7 @@ func (e *Engine) Listen(pattern string, l hub.Listener) (stop func(), err error)
 	if err != nil {
 		return nil, err
 	}
-	e.listeners[sub] = l
+	e.listeners[sub] = &hearing{Listener: l}
 	return func() {
 		e.mu.Lock()
 		delete(e.listeners, sub)
@@ -128,11 +166,30 @@ func (e *Engine) Listen(pattern string, l hub.Listener) (stop func(), err error)
 	}, nil
 }
 
+// hearing is a listener of one subscription.
+type hearing struct {
+	hub.Listener
+	dropped atomic.Int64 // messages that it was told are lost
+}
+
+// checkDropped tells the listener if messages found the inbox full. The count of them
+// rises before any later message is in the inbox.
+func (l *hearing) checkDropped(sub *nats.Subscription) {
+	n, err := sub.Dropped()
+	if err == nil && l.dropped.Swap(int64(n)) < int64(n) {
+		l.Lost()
+	}
+}
+
 // receive is the engine's goroutine.
 func (e *Engine) receive() {
 	for {
 		select {
 		case msg := <-e.inbox:
+			if msg.Sub == nil {
+				signal(e.guard.drained)
+				continue
+			}
 			e.deliver(msg)
 		case <-e.stop:
 			return
@@ -141,24 +198,28 @@ func (e *Engine) receive() {
 }
 
 func (e *Engine) deliver(msg *nats.Msg) {
-	listener := e.listener(msg.Sub)
-	if listener == nil {
+	e.checkConnection()
+	l := e.listener(msg.Sub)
+	if l == nil {
 		return // stopped meanwhile
 	}
+	l.checkDropped(msg.Sub)
 	m, removed, err := e.decode(msg)
 	switch {
 	case err != nil:
 		e.config.Logger.Error("the engine can't read a message", "error", err)
-		listener.Lost()
+		l.Lost()
+		return
+	case isProbe(m.Channel) && l.Listener != hub.Listener(e.prober):
+		return
 	case removed:
 		m.Data = nil
-		listener.Deliver(m)
-	default:
-		listener.Deliver(m)
 	}
+	e.ledger.raise(m.Position.Seq)
+	l.Deliver(m)
 }
 
-func (e *Engine) listener(sub *nats.Subscription) hub.Listener {
+func (e *Engine) listener(sub *nats.Subscription) *hearing {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	return e.listeners[sub]
@@ -168,18 +229,24 @@ func (e *Engine) listener(sub *nats.Subscription) hub.Listener {
 // went wrong beside a call. A full inbox is reported for a subscription once, until it has
 // taken a message again.
 func (e *Engine) failed(_ *nats.Conn, sub *nats.Subscription, err error) {
-	listener := e.listener(sub)
-	if !errors.Is(err, nats.ErrSlowConsumer) || listener == nil {
+	l := e.listener(sub)
+	if !errors.Is(err, nats.ErrSlowConsumer) || l == nil {
 		e.config.Logger.Error("the engine's connection reports an error", "error", err)
 		return
 	}
 	e.config.Logger.Warn("messages come faster than the hub can hand them out: their subscribers are sent to recover", "subject", sub.Subject)
-	listener.Lost()
+	l.checkDropped(sub)
 }
 
-// reconnected is called when the server had cut the client off: whatever came
-// meanwhile is lost to all listeners.
-func (e *Engine) reconnected(*nats.Conn) {
+// reconnected is called by the client when it is connected again.
+func (e *Engine) reconnected(*nats.Conn) { e.checkConnection() }
+
+// checkConnection tells all listeners if the connection is not the one that it was:
+// whatever came meanwhile is lost to them.
+func (e *Engine) checkConnection() {
+	if n := e.link.conns.Load(); e.told.Load() == n || e.told.Swap(n) == n {
+		return
+	}
 	e.config.Logger.Warn("the engine's connection was cut and is back: all subscribers are sent to recover")
 	e.mu.RLock()
 	listeners := slices.Collect(maps.Values(e.listeners))

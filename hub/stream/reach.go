@@ -16,7 +16,7 @@ import (
 func (e *Engine) checkPosition(ctx context.Context, q hub.Query) error {
 	after := q.After
 	switch {
-	case after.Epoch != "" && after.Epoch != e.epoch:
+	case after.Epoch != "" && after.Epoch != e.epoch():
 		return e.otherEpoch(after)
 	case after.IsZero() || q.Reverse:
 		return nil
@@ -27,6 +27,9 @@ func (e *Engine) checkPosition(ctx context.Context, q hub.Query) error {
 	}
 	state := stream.CachedInfo().State
 	e.rules.forget(state.FirstSeq)
+	if e.ledger.whole(after.Seq, state.FirstSeq) { // what went from the head behind it were probes
+		state.FirstSeq = min(state.FirstSeq, after.Seq+1)
+	}
 	whole := after.Seq <= state.LastSeq
 	if whole {
 		whole, err = e.reaches(ctx, q.Channel, after.Seq, state)
@@ -38,7 +41,7 @@ func (e *Engine) checkPosition(ctx context.Context, q hub.Query) error {
 }
 
 func (e *Engine) otherEpoch(p hub.Position) error {
-	return hub.Errorf(hub.CodeUnrecoverable, "the position is of another store (epoch %q, here it is %q)", p.Epoch, e.epoch)
+	return hub.Errorf(hub.CodeUnrecoverable, "the position is of another store (epoch %q, here it is %q)", p.Epoch, e.epoch())
 }
 
 // reaches reports whether nothing of the channel behind seq was trimmed, in a store
@@ -166,7 +169,7 @@ func (e *Engine) allReach(ctx context.Context, p part, pattern string) (bool, er
 	}
 	var doubtful []string
 	for subject, n := range counts {
-		if p.mayBeTrimmed() && n >= p.full {
+		if p.mayBeTrimmed() && n >= p.full && subject != probeIn {
 			doubtful = append(doubtful, strings.TrimPrefix(subject, prefix))
 		}
 	}

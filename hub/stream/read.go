@@ -144,7 +144,7 @@ func (e *Engine) Read(ctx context.Context, q hub.Query) (hub.Page, error) {
 }
 
 func (e *Engine) read(ctx context.Context, q hub.Query) (page hub.Page, err error) {
-	if q.After.Epoch != "" && q.After.Epoch != e.epoch {
+	if q.After.Epoch != "" && q.After.Epoch != e.epoch() {
 		return page, e.otherEpoch(q.After)
 	}
 	if page.Top, err = e.top(ctx, q.Channel); err != nil || q.Limit == 0 {
@@ -184,7 +184,7 @@ func (e *Engine) fill(page *hub.Page, found []*nats.Msg, until hub.Position) (la
 			page.More = false
 			return last, nil
 		}
-		if !removed {
+		if !removed && !isProbe(m.Channel) {
 			page.Messages = append(page.Messages, m)
 		}
 	}
@@ -211,7 +211,7 @@ func (e *Engine) top(ctx context.Context, channel string) (hub.Position, error) 
 	if err != nil {
 		return hub.Position{}, unavailable("ask for the store's state", err)
 	}
-	return hub.Position{Epoch: e.epoch, Seq: stream.CachedInfo().State.LastSeq}, nil
+	return hub.Position{Epoch: e.epoch(), Seq: stream.CachedInfo().State.LastSeq}, nil
 }
 
 // readBack reads the newest messages before q.After, newest first.
@@ -233,7 +233,7 @@ func (e *Engine) readBack(ctx context.Context, q hub.Query, page hub.Page) (hub.
 			n = (n + 1) / 2 // pageBytes cut off the newest: ask for fewer
 			continue
 		}
-		if _, err := e.fill(&page, found, hub.Position{Epoch: e.epoch, Seq: end - 1}); err != nil {
+		if _, err := e.fill(&page, found, hub.Position{Epoch: e.epoch(), Seq: end - 1}); err != nil {
 			return page, err
 		}
 		before, err := e.countBetween(ctx, subject, 1, start)

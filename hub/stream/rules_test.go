@@ -23,7 +23,7 @@ func rule(name, channels string, change ...func(*hub.Rule)) hub.Rule {
 
 func messages(n int) func(*hub.Rule)      { return func(r *hub.Rule) { r.Messages = n } }
 func age(d time.Duration) func(*hub.Rule) { return func(r *hub.Rule) { r.Age = d } }
-func bytes(n int64) func(*hub.Rule)       { return func(r *hub.Rule) { r.Bytes = n } }
+func room(n int64) func(*hub.Rule)        { return func(r *hub.Rule) { r.Bytes = n } }
 func live(r *hub.Rule)                    { r.Live = true }
 
 func publish(t testing.TB, e *stream.Engine, channel string, o hub.PublishOptions) *hub.Message {

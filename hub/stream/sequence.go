@@ -56,7 +56,7 @@ func (e *Engine) replaceEarlier(ctx context.Context, m *hub.Message) error {
 		return err
 	}
 	e.sequences.trim()
-	if first, ok := hub.ParsePosition(m.Sequence); ok && first.Epoch == e.epoch && first.Seq < m.Position.Seq {
+	if first, ok := hub.ParsePosition(m.Sequence); ok && e.idOf(first.Seq) == m.Sequence && first.Seq < m.Position.Seq {
 		return e.removeOf(ctx, m.Channel, first.Seq)
 	}
 	return nil

@@ -51,6 +51,17 @@ func openFolder(dir string) (*folder, error) {
 	return f, nil
 }
 
+// store is the server's part of the folder.
+func (f *folder) store() string { return filepath.Join(f.path, "store") }
+
+// kept is the folder's path if what is in it is kept, else "".
+func (f *folder) kept() string {
+	if f.temporary {
+		return ""
+	}
+	return f.path
+}
+
 func (f *folder) close() error {
 	err := f.lock.Unlock()
 	if f.temporary {

@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"fanfold/hub"
@@ -18,7 +17,7 @@ import (
 
 const (
 	streamName  = "fanfold-main"
-	epochKey    = "fanfold-epoch" // of the stream's metadata
+	epochKey    = "fanfold-epoch" // of the stream's metadata: the epoch it was made in
 	callTimeout = 5 * time.Second // for the store's answer to one request
 
 	reconnectWait = 50 * time.Millisecond // the server is in the same process
@@ -28,11 +27,15 @@ const (
 type Engine struct {
 	config  Config // static
 	folder  *folder
-	server  *server.Server
+	ledger  *ledger
+	guard   *guard
+	prober  *prober
+	link    *link
 	conn    *nats.Conn // one for everything: what is asked for later is done later
 	js      jetstream.JetStream
-	epoch   string
 	filings map[string]*filing // by the rule's name
+
+	server *server.Server // owned by the guard's goroutine; before and after it by Open and Close
 
 	rules      history // these five guard themselves
 	alarms     *alarms
@@ -45,8 +48,9 @@ type Engine struct {
 	stop       chan struct{}  // closed once, by Close
 	goroutines sync.WaitGroup
 
+	told      atomic.Uint64 // connections that listeners know of: what came in between is lost
 	mu        sync.RWMutex
-	listeners map[*nats.Subscription]hub.Listener // guarded by mu
+	listeners map[*nats.Subscription]*hearing // guarded by mu
 }
 
 // Open starts the server on c.Dir and makes or updates its stream. The folder
@@ -63,9 +67,10 @@ func Open(ctx context.Context, c Config) (*Engine, error) {
 	}
 	e := &Engine{
 		config: c, folder: f,
+		ledger: newLedger(f.kept(), f.store(), c.Sync, c.Logger), guard: newGuard(), prober: newProber(), link: &link{},
 		reads: make(chan struct{}, maxReads),
 		inbox: make(chan *nats.Msg, c.Inbox), stop: make(chan struct{}),
-		listeners: map[*nats.Subscription]hub.Listener{},
+		listeners: map[*nats.Subscription]*hearing{},
 		filings:   newFilings(c.Rules),
 		alarms:    newAlarms(),
 		floors:    floors{seqs: map[string]uint64{}},
@@ -80,53 +85,75 @@ func Open(ctx context.Context, c Config) (*Engine, error) {
 }
 
 func (e *Engine) start(ctx context.Context) error {
-	if err := checkWritable(e.folder.path); err != nil {
+	if err := checkWritable(e.folder.path, 0); err != nil {
 		return err
 	}
-	var err error
-	if e.server, err = startServer(ctx, filepath.Join(e.folder.path, "store"), e.config); err != nil {
+	found, err := e.openStore(ctx)
+	if err != nil {
 		return err
 	}
+	e.link.server.Store(e.server)
 	if e.conn, err = e.connect(); err != nil {
 		return err
 	}
 	if e.js, err = jetstream.New(e.conn); err != nil {
 		return err
 	}
-	if err := e.openStream(ctx); err != nil {
+	if err := e.openHistory(ctx, found); err != nil {
+		return err
+	}
+	e.told.Store(e.link.conns.Load())
+	if _, err := e.Listen(probeChannel, e.prober); err != nil {
 		return err
 	}
 	e.goroutines.Go(e.receive)
 	e.goroutines.Go(e.publishDue)
 	e.goroutines.Go(e.trim)
+	e.goroutines.Go(e.watch)
 	return nil
 }
 
-// checkWritable makes and removes a file, since a lock file may be older than
-// the folder's present mode.
-func checkWritable(dir string) error {
-	probe, err := os.CreateTemp(dir, "probe-")
-	if err != nil {
-		return fmt.Errorf("the data folder can't be written to: %w", err)
-	}
-	return errors.Join(probe.Close(), os.Remove(probe.Name()))
-}
-
 func (e *Engine) connect() (*nats.Conn, error) {
-	conn, err := nats.Connect("", nats.InProcessServer(e.server), nats.Timeout(callTimeout),
-		nats.ErrorHandler(e.failed), nats.ReconnectHandler(e.reconnected), nats.MaxReconnects(-1), nats.ReconnectWait(reconnectWait))
+	conn, err := nats.Connect("", nats.InProcessServer(e.link), nats.Timeout(callTimeout),
+		nats.ErrorHandler(e.failed), nats.ReconnectHandler(e.reconnected),
+		nats.MaxReconnects(-1), nats.ReconnectWait(reconnectWait), nats.ReconnectBufSize(-1)) // what can't be sent fails
 	if err != nil {
 		return nil, fmt.Errorf("connect to the store: %w", err)
 	}
 	return conn, nil
 }
 
-// openStream makes the streams, or brings an older one's limits up to date and
-// takes over its epoch.
-func (e *Engine) openStream(ctx context.Context) error {
+// openStore starts a server, opens the streams on it and decides which epoch goes on,
+// over a connection that nobody else uses. found is the main stream as it was, nil if it is new.
+func (e *Engine) openStore(ctx context.Context) (found *jetstream.StreamInfo, err error) {
+	if err := e.ledger.before(); err != nil {
+		return nil, err
+	}
+	defer e.ledger.release()
+	if e.server, err = startServer(ctx, e.folder.store(), e.config); err != nil {
+		return nil, err
+	}
+	conn, err := nats.Connect("", nats.InProcessServer(e.server), nats.Timeout(callTimeout), nats.NoReconnect())
+	if err != nil {
+		return nil, fmt.Errorf("connect to the store: %w", err)
+	}
+	defer conn.Close()
+	js, err := jetstream.New(conn)
+	if err != nil {
+		return nil, err
+	}
+	found, info, err := e.openStreams(ctx, js)
+	if err != nil {
+		return nil, err
+	}
+	return found, e.ledger.after(info.State.FirstSeq, info.State.LastSeq, info.Config.Metadata[epochKey])
+}
+
+// openStreams makes the streams, or brings older ones' limits up to date. now is the
+// main one.
+func (e *Engine) openStreams(ctx context.Context, js jetstream.JetStream) (found, now *jetstream.StreamInfo, err error) {
 	epoch := hub.NewEpoch(time.Now())
-	var found *jetstream.StreamInfo
-	old, err := e.js.Stream(ctx, streamName)
+	old, err := js.Stream(ctx, streamName)
 	switch {
 	case err == nil:
 		found = old.CachedInfo()
@@ -134,22 +161,27 @@ func (e *Engine) openStream(ctx context.Context) error {
 			epoch = kept
 		}
 	case !errors.Is(err, jetstream.ErrStreamNotFound):
-		return fmt.Errorf("look up the stream: %w", err)
+		return nil, nil, fmt.Errorf("look up the stream: %w", err)
 	}
-	if _, err := e.js.CreateOrUpdateStream(ctx, e.marksConfig()); err != nil {
-		return fmt.Errorf("open the stream of marks: %w", err)
+	if _, err := js.CreateOrUpdateStream(ctx, e.marksConfig()); err != nil {
+		return nil, nil, fmt.Errorf("open the stream of marks: %w", err)
 	}
-	if err := e.openHistory(ctx, found); err != nil {
-		return err
+	if _, err := js.CreateOrUpdateStream(ctx, e.scheduleConfig()); err != nil {
+		return nil, nil, fmt.Errorf("open the stream of what is scheduled: %w", err)
 	}
-	if _, err := e.js.CreateOrUpdateStream(ctx, e.streamConfig(epoch)); err != nil {
-		return fmt.Errorf("open the stream: %w", err)
+	stream, err := js.CreateOrUpdateStream(ctx, e.streamConfig(epoch))
+	if err != nil {
+		return nil, nil, fmt.Errorf("open the stream: %w", err)
 	}
-	if _, err := e.js.CreateOrUpdateStream(ctx, e.scheduleConfig()); err != nil {
-		return fmt.Errorf("open the stream of what is scheduled: %w", err)
-	}
-	e.epoch = epoch
-	return nil
+	return found, stream.CachedInfo(), nil
+}
+
+// epoch is that of every position that can be recovered from.
+func (e *Engine) epoch() string { return (*e.ledger.epochs.Load()).current() }
+
+// idOf is the ID of the message with that number, which it keeps in later epochs.
+func (e *Engine) idOf(seq uint64) string {
+	return hub.Position{Epoch: (*e.ledger.epochs.Load()).of(seq), Seq: seq}.String()
 }
 
 func (e *Engine) streamConfig(epoch string) jetstream.StreamConfig {
@@ -185,29 +217,20 @@ func (e *Engine) maxBytes() int64 {
 	return e.config.MaxBytes
 }
 
-// Probe returns nil if the stream answers.
-func (e *Engine) Probe(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	if _, err := e.js.Stream(ctx, streamName); err != nil {
-		return unavailable("ask the store", err)
-	}
-	return nil
-}
-
-// Close stops delivery and the server, and unlocks the folder. It waits for all
-// that Open started. It is called once, after the last Publish and Read.
+// Close stops delivery and the server, notes what is stored and unlocks the folder. It
+// waits for all that Open started. It is called once, after the last Publish and Read.
 func (e *Engine) Close() error {
 	close(e.stop)
 	e.goroutines.Wait()
 	if e.conn != nil {
 		e.conn.Close()
 	}
-	if e.server != nil {
-		e.server.Shutdown()
-		e.server.WaitForShutdown()
+	e.endServer()
+	var err error
+	if e.guard.failure() == nil { // else the record stands that says so
+		err = e.ledger.close()
 	}
-	return e.folder.close()
+	return errors.Join(err, e.folder.close())
 }
 
 // unavailable is an error for the client that says no more than that the store

@@ -224,7 +224,7 @@ func (b blocker) Lost()                { b.lost <- struct{}{} }
 
 func TestAListenerIsToldWhatItMisses(t *testing.T) {
 	e, _ := open(t, stream.Config{Inbox: 4})
-	slow := blocker{release: make(chan struct{}), lost: make(chan struct{})}
+	slow := blocker{release: make(chan struct{}), lost: make(chan struct{}, 64)}
 	stop, err := e.Listen("c", slow)
 	if err != nil {
 		t.Fatal(err)

@@ -133,7 +133,7 @@ func storedBytes(t testing.TB, e *stream.Engine, name string) int64 {
 
 func TestARuleIsBoundedInBytes(t *testing.T) {
 	const limit = 200 << 10
-	c := stream.Config{Dir: t.TempDir(), Rules: hub.Rules{rule("big", "big.*", bytes(limit))}}
+	c := stream.Config{Dir: t.TempDir(), Rules: hub.Rules{rule("big", "big.*", room(limit))}}
 	e, close := open(t, c)
 	start := publish(t, e, "big.0", hub.PublishOptions{}).Position
 	other := publishMany(t, e, "other", 3)
@@ -169,7 +169,7 @@ func TestARuleIsBoundedInBytes(t *testing.T) {
 
 func TestBytesThatOtherLimitsRemovedAreNotCounted(t *testing.T) {
 	const limit = 200 << 10
-	e, _ := open(t, stream.Config{Rules: hub.Rules{rule("big", "big.*", bytes(limit), messages(20))}})
+	e, _ := open(t, stream.Config{Rules: hub.Rules{rule("big", "big.*", room(limit), messages(20))}})
 	for i := range 10 { // each time 20 messages are left of 60
 		flood(t, e, 60, 1000, fmt.Sprint("big.", i))
 		hubtest.Eventually(t, "it is trimmed", func() bool { return len(stored(t, e, fmt.Sprint("big.", i))) <= 30 })

@@ -1,0 +1,140 @@
+package stream_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"fanfold/hub"
+	"fanfold/hub/stream"
+)
+
+// recorder is a listener that passes everything on.
+type recorder struct {
+	messages chan *hub.Message
+	lost     chan struct{}
+}
+
+func newRecorder() recorder {
+	return recorder{make(chan *hub.Message, 1000), make(chan struct{}, 1000)}
+}
+
+func (r recorder) Deliver(m *hub.Message) { r.messages <- m }
+func (r recorder) Lost()                  { r.lost <- struct{}{} }
+
+func TestAStoreThatStoppedIsStartedAnew(t *testing.T) {
+	var lines log
+	e, _ := open(t, stream.Config{Dir: t.TempDir(), Logger: lines.logger()})
+	heard := newRecorder()
+	stop, err := e.Listen("c", heard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	first := text(t, e, "first")
+	if got := <-heard.messages; got.ID != first.ID {
+		t.Errorf("heard %s, want %s", got.ID, first.ID)
+	}
+	if err := e.Probe(t.Context()); err != nil {
+		t.Errorf("a healthy store: %v", err)
+	}
+
+	stream.StopStore(t, e)
+	began := time.Now()
+	m := &hub.Message{Channel: "c", Data: []byte("1")}
+	if _, err = e.Publish(t.Context(), m, hub.PublishOptions{}); hub.ErrorOf(err).Code != hub.CodeUnavailable {
+		t.Errorf("publish: %v", err)
+	}
+	if took := time.Since(began); took > 4*time.Second {
+		t.Errorf("the refusal took %v", took)
+	}
+	var last *hub.Message
+	waitFor(t, "the store takes messages again", func() bool {
+		m := &hub.Message{Channel: "c", Data: []byte("1")}
+		_, err := e.Publish(t.Context(), m, hub.PublishOptions{})
+		last = m
+		return err == nil
+	})
+	<-heard.lost // before what follows
+	if last.Position.Epoch != first.Position.Epoch || last.Position.Seq <= first.Position.Seq {
+		t.Errorf("positions do not go on: %v, then %v", first.Position, last.Position)
+	}
+	for got := range heard.messages {
+		if got.ID == last.ID {
+			break
+		}
+	}
+	if err := e.Probe(t.Context()); err != nil {
+		t.Errorf("a mended store: %v", err)
+	}
+	if all := history(t, e); all[0].ID != first.ID {
+		t.Errorf("history begins with %s, want %s", all[0].ID, first.ID)
+	}
+}
+
+func TestProbesAreSeenByNobody(t *testing.T) {
+	e, _ := open(t, stream.Config{})
+	before, err := e.Read(t.Context(), hub.Query{Channel: "quiet"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	heard := newRecorder()
+	stop, err := e.Listen(">", heard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	for range 3 {
+		stream.ForgetProbe(e)
+		if err := e.Probe(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m := text(t, e, "x")
+	if got := <-heard.messages; got.ID != m.ID {
+		t.Errorf("heard %+v", got)
+	}
+	for _, q := range []hub.Query{{Channel: ">", Limit: 9}, {Channel: ">", Limit: 9, Reverse: true}} {
+		if page, err := e.Read(t.Context(), q); err != nil || len(page.Messages) != 1 || page.Messages[0].ID != m.ID {
+			t.Errorf("%+v: got %+v, %v", q, page, err)
+		}
+	}
+	page, err := e.Read(t.Context(), hub.Query{Channel: "quiet", Limit: 9, After: before.Top})
+	if err != nil || len(page.Messages) != 0 {
+		t.Errorf("a position before the probes: %+v, %v", page, err)
+	}
+}
+
+func TestAProbeSaysWhichStageFailed(t *testing.T) {
+	e, _ := open(t, stream.Config{Inbox: 4})
+	slow := blocker{release: make(chan struct{}), lost: make(chan struct{}, 64)}
+	stop, err := e.Listen("c", slow)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	defer close(slow.release)
+	text(t, e, "x") // holds the delivery up
+	err = e.Probe(t.Context())
+	var told *hub.Error
+	if !errors.As(err, &told) || told.Code != hub.CodeUnavailable || told.Message != "a message was stored, but did not come back within 1s" {
+		t.Errorf("got %v", err)
+	}
+	if again := e.Probe(t.Context()); again != err {
+		t.Errorf("a second caller within a second: %v", again)
+	}
+}
+
+// waitFor polls until ok, for half a minute at most.
+func waitFor(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	deadline, tick := time.After(30*time.Second), time.NewTicker(5*time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("waited in vain: %s", what)
+		}
+	}
+}

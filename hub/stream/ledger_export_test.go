@@ -1,0 +1,29 @@
+package stream
+
+import (
+	"testing"
+	"time"
+)
+
+// Keep writes the record now, as the guard does some time after a publish.
+func Keep(t testing.TB, e *Engine, open bool) {
+	t.Helper()
+	if !open {
+		return
+	}
+	if err := e.ledger.keep(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// StopStore ends the store's part of the server, as the server does by itself when
+// it may not write to the folder.
+func StopStore(t testing.TB, e *Engine) {
+	t.Helper()
+	if err := e.link.server.Load().ShutdownJetStream(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// ForgetProbe makes the next Probe be no shared result.
+func ForgetProbe(e *Engine) { e.prober.at = time.Time{} }
