@@ -99,11 +99,17 @@ func (e *Engine) firstSince(ctx context.Context, t time.Time) (uint64, error) {
 	if msg != nil {
 		return sequenceOf(msg), nil
 	}
+	last, err := e.lastSeq(ctx)
+	return last + 1, err
+}
+
+// lastSeq is the sequence number of the newest message in the store.
+func (e *Engine) lastSeq(ctx context.Context) (uint64, error) {
 	stream, err := e.js.Stream(ctx, streamName)
 	if err != nil {
 		return 0, unavailable("ask for the store's state", err)
 	}
-	return stream.CachedInfo().State.LastSeq + 1, nil
+	return stream.CachedInfo().State.LastSeq, nil
 }
 
 // part is the question whether everything behind seq is there that is filed under one
