@@ -28,6 +28,7 @@ type serveCommand struct {
 
 	Data   string `default:"fanfold-data" placeholder:"DIR" help:"Folder that keeps the messages. Default: ${default}."`
 	Memory bool   `help:"Keep messages in memory alone: a restart forgets them."`
+	Sync   string `default:"interval" enum:"interval,always" help:"When messages are written through to the disk: interval, every second, so that a power cut may take the last two seconds; or always, before a publish is answered, which is slower. A crash of the hub takes nothing either way. Default: ${default}."`
 
 	Fold            string        `default:"unicode" enum:"unicode,ascii" help:"How the echo folds: unicode as Python's str.casefold, or ascii, which does not answer other texts. Default: ${default}."`
 	MaxMessageBytes int           `default:"65536" placeholder:"N" help:"Longest text of a message in bytes; with the JSON around it, it may take twice that and 8 KiB. Default: ${default}."`
@@ -136,6 +137,9 @@ func (c *serveCommand) openEngine(ctx context.Context, logger *slog.Logger) (*st
 		return stream.Open(ctx, config)
 	}
 	config.Dir = c.Data
+	if c.Sync == "always" {
+		config.Sync = stream.SyncAlways
+	}
 	engine, err := stream.Open(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("--data %s: %w", c.Data, err)
