@@ -28,6 +28,7 @@ type serveCommand struct {
 
 	Data   string `default:"fanfold-data" placeholder:"DIR" help:"Folder that keeps the messages. Default: ${default}."`
 	Memory bool   `help:"Keep messages in memory alone: a restart forgets them."`
+	Sync   string `default:"interval" enum:"interval,always" help:"When messages are written through to the disk: interval, every second, so that a power cut may take the last two seconds; or always, before a publish is answered, which is slower. A crash of the hub takes nothing either way. Default: ${default}."`
 
 	DataMaxBytes      byteSize      `default:"0" placeholder:"SIZE" help:"What the store may take, like 10GB; beyond it the oldest messages go, whatever their channel. Default: no bound."`
 	Rules             ruleSettings  `placeholder:"YAML" help:"How channels are kept and who may publish: a list, best written in the configuration file; the README shows it."`
@@ -148,6 +149,9 @@ func (c *serveCommand) openEngine(ctx context.Context, logger *slog.Logger) (*st
 		return stream.Open(ctx, config)
 	}
 	config.Dir = c.Data
+	if c.Sync == "always" {
+		config.Sync = stream.SyncAlways
+	}
 	engine, err := stream.Open(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("--data %s: %w", c.Data, err)

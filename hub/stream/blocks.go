@@ -22,6 +22,7 @@ type block struct {
 	Sum uint32 `json:"sum,omitempty"`
 
 	changed time.Time
+	info    os.FileInfo // nil if it is from a record
 }
 
 // blocks are the files by their number. The store appends to the one with the
@@ -50,7 +51,7 @@ func listBlocks(dir string) (blocks, error) {
 		if err != nil {
 			return nil, err
 		}
-		found[n] = block{Size: info.Size(), changed: info.ModTime()}
+		found[n] = block{Size: info.Size(), changed: info.ModTime(), info: info}
 	}
 	return found, nil
 }
@@ -164,8 +165,24 @@ func (l *blockList) update() (err error) {
 		l.changed = time.Time{}
 		return err
 	}
-	l.blocks[n] = block{Size: file.Size(), changed: file.ModTime()}
+	l.blocks[n] = block{Size: file.Size(), changed: file.ModTime(), info: file}
 	return nil
+}
+
+// cutInUse says which file the server has cut off since; "": none. One that it has
+// replaced is another file, and the newest may have had half a record.
+func (l *blockList) cutInUse() (string, error) {
+	now, err := listBlocks(l.dir)
+	if err != nil {
+		return "", err
+	}
+	for n, was := range l.blocks {
+		b, there := now[n]
+		if there && n != l.blocks.newest() && b.Size < was.Size && os.SameFile(b.info, was.info) {
+			return fmt.Sprintf("the file %d%s was damaged while the hub was running: of its %d bytes %d were left", n, blockSuffix, was.Size, b.Size), nil
+		}
+	}
+	return "", nil
 }
 
 // heldBlocks are files held open while the server takes the store over: it cuts a

@@ -246,7 +246,7 @@ func checkAfter(t *testing.T, e *stream.Engine, first hub.Position, all []*hub.M
 	for _, m := range all {
 		ids[m.ID] = true
 	}
-	seen := history(t, e)
+	seen := history(t, e, hub.Position{})
 	for _, m := range seen {
 		if !ids[m.ID] {
 			t.Errorf("the message %s has got another ID", m.ID)
@@ -257,10 +257,10 @@ func checkAfter(t *testing.T, e *stream.Engine, first hub.Position, all []*hub.M
 	}
 }
 
-// history reads all of the channel's messages page by page.
-func history(t testing.TB, e hub.Engine) (all []*hub.Message) {
+// history reads all of the channel's messages behind a position page by page.
+func history(t testing.TB, e hub.Engine, after hub.Position) (all []*hub.Message) {
 	t.Helper()
-	for q := (hub.Query{Channel: "c", Limit: 100}); ; {
+	for q := (hub.Query{Channel: "c", Limit: 100, After: after}); ; {
 		page, err := e.Read(context.Background(), q)
 		if err != nil {
 			t.Fatalf("after %d messages: %v", len(all), err)
@@ -312,4 +312,82 @@ func TestWhatIsNotTheStoreThatWasLeft(t *testing.T) {
 			}
 		})
 	}
+}
+
+// overwrite changes a file of an open store.
+func overwrite(t testing.TB, dir, name string, at int64) {
+	t.Helper()
+	f, err := os.OpenFile(filepath.Join(dir, name), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var b [1]byte
+	if _, err := f.ReadAt(b[:], at); err != nil {
+		t.Fatal(err)
+	}
+	b[0] ^= 1
+	if _, err := f.WriteAt(b[:], at); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAMessageThatCantBeReadIsToldOf(t *testing.T) {
+	left := leave(t, false)
+	f, all := left.original(), left.all
+	name := f.blockFiles(t)[1]
+	for _, limit := range []int{1, 3, 50, 1000} {
+		t.Run(fmt.Sprint("pages of ", limit), func(t *testing.T) {
+			var lines log
+			c := stream.Config{Dir: f.write(t), Logger: lines.logger()}
+			e, _ := open(t, c)
+			overwrite(t, c.Dir, name, 9000) // the server has not read the file yet
+			q := hub.Query{Channel: "c", Limit: limit, After: all[0].Position}
+			var seen []*hub.Message
+			for {
+				page, err := e.Read(t.Context(), q)
+				if hub.ErrorOf(err).Code == hub.CodeUnrecoverable && err != nil {
+					break
+				}
+				if err != nil || len(page.Messages) == 0 {
+					t.Fatalf("after %d messages: %+v, %v", len(seen), page, err)
+				}
+				seen = append(seen, page.Messages...)
+				q.After = seen[len(seen)-1].Position
+			}
+			for i, m := range seen {
+				if m.ID != all[i+1].ID {
+					t.Fatalf("message %d is %s, want %s", i, m.ID, all[i+1].ID)
+				}
+			}
+			if got := history(t, e, all[len(all)-5].Position); len(got) != 4 {
+				t.Errorf("behind the damage there are %d messages, want 4", len(got))
+			}
+			if !strings.Contains(lines.String(), "can't be read") {
+				t.Errorf("the log is\n%s", lines.String())
+			}
+		})
+	}
+}
+
+func TestDamageFoundWhileRunningBeginsAnEpoch(t *testing.T) {
+	left := leave(t, false)
+	f := left.original()
+	var lines log
+	c := stream.Config{Dir: f.write(t), Logger: lines.logger()}
+	e, _ := open(t, c)
+	overwrite(t, c.Dir, f.blockFiles(t)[1], 1) // a length: the server will cut the file off there
+	q := hub.Query{Channel: "c", Limit: 1000, After: left.all[0].Position}
+	for len(lines.String()) == 0 || !strings.Contains(lines.String(), "corrupt record") {
+		_, _ = e.Read(t.Context(), q)
+		q.After.Seq += 5
+	}
+	waitFor(t, "positions are not recovered", func() bool {
+		_, err := e.Read(t.Context(), hub.Query{Channel: "c", Limit: 1, After: left.all[0].Position})
+		return err != nil && hub.ErrorOf(err).Code == hub.CodeUnrecoverable
+	})
+	waitFor(t, "publishes work", func() bool {
+		_, err := e.Publish(t.Context(), &hub.Message{Channel: "c", Data: []byte("1")}, hub.PublishOptions{})
+		return err == nil
+	})
 }

@@ -18,6 +18,7 @@ import (
 const (
 	markEvery  = 100 * time.Millisecond // between two writes of the record
 	mendEvery  = time.Second            // between two tries to use the store again
+	checkEvery = time.Second            // between two looks for damage
 	slowStore  = 250 * time.Millisecond // an answer that takes longer makes the guard look
 	stuckStore = 3 * time.Second        // for which a store that can be written to may stay silent
 	roomBytes  = 1 << 20                // that must fit into the data folder, and two messages
@@ -75,7 +76,7 @@ func signal(c chan<- struct{}) {
 func (e *Engine) watch() {
 	tick := time.NewTicker(markEvery)
 	defer tick.Stop()
-	var tried time.Time
+	var tried, checked time.Time
 	for {
 		select {
 		case <-e.stop:
@@ -91,12 +92,27 @@ func (e *Engine) watch() {
 				if err := e.ledger.keep(); err != nil {
 					e.fail(folderError(err))
 					tried = time.Now()
+				} else if time.Since(checked) >= checkEvery {
+					e.checkFiles()
+					checked = time.Now()
 				}
 			case time.Since(tried) >= mendEvery:
 				e.mend()
 				tried = time.Now()
 			}
 		}
+	}
+}
+
+// checkFiles has the store opened anew, in another epoch, if the server has found
+// damage in its files.
+func (e *Engine) checkFiles() {
+	doubt, err := e.ledger.check()
+	switch {
+	case err != nil:
+		e.fail(folderError(err))
+	case doubt != "":
+		e.fail(&hub.Error{Code: hub.CodeUnavailable, Message: "the store is damaged: it is being opened anew", Err: errors.New(doubt)})
 	}
 }
 

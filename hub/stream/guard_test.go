@@ -2,6 +2,7 @@ package stream_test
 
 import (
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -67,7 +68,7 @@ func TestAStoreThatStoppedIsStartedAnew(t *testing.T) {
 	if err := e.Probe(t.Context()); err != nil {
 		t.Errorf("a mended store: %v", err)
 	}
-	if all := history(t, e); all[0].ID != first.ID {
+	if all := history(t, e, hub.Position{}); all[0].ID != first.ID {
 		t.Errorf("history begins with %s, want %s", all[0].ID, first.ID)
 	}
 }
@@ -138,3 +139,49 @@ func waitFor(t testing.TB, what string, ok func() bool) {
 		}
 	}
 }
+
+func TestAListenerIsToldBeforeWhatIsBehindTheLoss(t *testing.T) {
+	e, _ := open(t, stream.Config{Inbox: 4})
+	for round := range 50 {
+		o := &ordered{release: make(chan struct{}), done: make(chan struct{})}
+		stop, err := e.Listen("c", o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 20 {
+			text(t, e, "x")
+		}
+		close(o.release)
+		waitFor(t, "the inbox is empty", func() bool { return stream.Idle(e) })
+		end := &hub.Message{Channel: "c", Data: []byte(`"end"`)}
+		if _, err := e.Publish(t.Context(), end, hub.PublishOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		<-o.done
+		stop()
+		if o.silent.Load() {
+			t.Fatalf("round %d: a message behind a loss came before the listener was told", round)
+		}
+	}
+}
+
+// ordered is a listener that holds the first message until it is released, and notes
+// a gap that it was not told of before.
+type ordered struct {
+	release, done chan struct{}
+	told, silent  atomic.Bool
+	last          uint64
+}
+
+func (o *ordered) Deliver(m *hub.Message) {
+	<-o.release
+	if o.last != 0 && m.Position.Seq != o.last+1 && !o.told.Load() {
+		o.silent.Store(true)
+	}
+	o.last = m.Position.Seq
+	if string(m.Data) == `"end"` {
+		close(o.done)
+	}
+}
+
+func (o *ordered) Lost() { o.told.Store(true) }

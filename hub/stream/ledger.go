@@ -58,7 +58,7 @@ type ledger struct {
 	list    blockList // guarded by mu
 
 	held  heldBlocks // owned by who opens the store, from before to after
-	doubt string     // likewise: why the store may lack something
+	doubt string     // owned by who calls before, after and check: why the store may lack something
 }
 
 // newLedger returns the ledger of a data folder; folder "" is for a store in memory.
@@ -217,6 +217,18 @@ func (l *ledger) keep() error {
 		return nil
 	}
 	return l.save(l.sync == SyncAlways)
+}
+
+// check looks for damage that the server has found while it was running. doubt says
+// what there is; the next before begins with it.
+func (l *ledger) check() (doubt string, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.folder == "" {
+		return "", nil
+	}
+	l.doubt, err = l.list.cutInUse()
+	return l.doubt, err
 }
 
 // close writes the record of a store that the server has closed.

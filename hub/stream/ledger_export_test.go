@@ -27,3 +27,6 @@ func StopStore(t testing.TB, e *Engine) {
 
 // ForgetProbe makes the next Probe be no shared result.
 func ForgetProbe(e *Engine) { e.prober.at = time.Time{} }
+
+// Idle reports whether no message waits to be delivered.
+func Idle(e *Engine) bool { return len(e.inbox) == 0 }

@@ -162,6 +162,11 @@ func (e *Engine) read(ctx context.Context, q hub.Query) (page hub.Page, err erro
 		if err != nil {
 			return page, err
 		}
+		if !q.After.IsZero() {
+			if lost, err := e.skipped(ctx, r, found, more); err != nil || lost {
+				return page, e.skipError(err, q)
+			}
+		}
 		page.More = more > 0
 		last, err := e.fill(&page, found, q.Until)
 		if err != nil || len(page.Messages) > 0 || !page.More {
