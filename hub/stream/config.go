@@ -24,6 +24,8 @@ type Config struct {
 	IdempotencyWindow time.Duration
 	// MaxMessageBytes is the largest Data that will be published.
 	MaxMessageBytes int
+	// MaxSchedules is how many messages may wait for their time.
+	MaxSchedules int
 	// Inbox is how many messages may wait to be handed to their listeners. What
 	// comes when it is full is lost to them, and they are told so.
 	Inbox  int
@@ -47,7 +49,7 @@ const syncEvery = time.Second
 
 // DefaultConfig keeps messages in memory, by the default rule.
 func DefaultConfig() Config {
-	return Config{Rules: hub.Rules{hub.DefaultRule()}, IdempotencyWindow: 5 * time.Minute, MaxMessageBytes: 64 << 10, Inbox: 16 << 10, Logger: slog.New(slog.DiscardHandler)}
+	return Config{Rules: hub.Rules{hub.DefaultRule()}, IdempotencyWindow: 5 * time.Minute, MaxMessageBytes: 64 << 10, MaxSchedules: 100_000, Inbox: 16 << 10, Logger: slog.New(slog.DiscardHandler)}
 }
 
 // Validate says which field can't be used.
@@ -61,6 +63,8 @@ func (c Config) Validate() error {
 		return errors.New("stream: idempotency keys must be remembered for at least a second")
 	case c.Inbox < 1:
 		return errors.New("stream: the inbox must have room for a message")
+	case c.MaxSchedules < 1:
+		return errors.New("stream: the number of messages that may be scheduled must be positive")
 	case c.MaxMessageBytes < 1:
 		return errors.New("stream: the bound on a message's size must be positive")
 	}
@@ -75,6 +79,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MaxMessageBytes == 0 {
 		c.MaxMessageBytes = d.MaxMessageBytes
+	}
+	if c.MaxSchedules == 0 {
+		c.MaxSchedules = d.MaxSchedules
 	}
 	if c.Inbox == 0 {
 		c.Inbox = d.Inbox

@@ -37,13 +37,17 @@ func setOptions(msg *nats.Msg, m *hub.Message, o hub.PublishOptions) {
 	if msg.Header == nil && (o.IdempotencyKey != "" || o.TTL != 0) {
 		msg.Header = nats.Header{}
 	}
-	if o.IdempotencyKey != "" { // the stream has one list of keys for all channels
-		msg.Header[jetstream.MsgIDHeader] = []string{m.Channel + " " + o.IdempotencyKey}
+	if o.IdempotencyKey != "" {
+		msg.Header[jetstream.MsgIDHeader] = []string{messageKey(m.Channel, o.IdempotencyKey)}
 	}
 	if o.TTL != 0 {
 		msg.Header[jetstream.MsgTTLHeader] = []string{o.TTL.String()}
 	}
 }
+
+// messageKey is the stream's name for an idempotency key: it has one list of them for
+// all channels.
+func messageKey(channel, key string) string { return channel + " " + key }
 
 // store waits until the stream has acknowledged msg.
 func (e *Engine) store(ctx context.Context, msg *nats.Msg) (*jetstream.PubAck, error) {

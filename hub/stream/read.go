@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -22,6 +23,7 @@ const pageBytes = 512 << 10
 // getRequest asks a stream for messages directly, without a consumer (NATS
 // ADR-31). With Batch, of 1 or more, the answer ends with how many more there are.
 type getRequest struct {
+	Stream    string     `json:"-"` // "": the main one
 	Seq       uint64     `json:"seq,omitempty"`
 	Next      string     `json:"next_by_subj,omitempty"`
 	Last      string     `json:"last_by_subj,omitempty"`
@@ -36,10 +38,10 @@ const (
 	statusNone = "404"
 )
 
-const getSubject = "$JS.API.DIRECT.GET." + streamName
+func (r getRequest) subject() string { return "$JS.API.DIRECT.GET." + cmp.Or(r.Stream, streamName) }
 
 // last returns the last message of a subject; nil: there is none.
-func (e *Engine) last(ctx context.Context, subject string) (*nats.Msg, error) {
+func (e *Engine) last(ctx context.Context, stream, subject string) (*nats.Msg, error) {
 	done, err := e.turn(ctx)
 	if err != nil {
 		return nil, err
@@ -47,11 +49,12 @@ func (e *Engine) last(ctx context.Context, subject string) (*nats.Msg, error) {
 	defer done()
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	body, err := json.Marshal(getRequest{Last: subject})
+	r := getRequest{Stream: stream, Last: subject}
+	body, err := json.Marshal(r)
 	if err != nil {
 		return nil, err
 	}
-	msg, err := e.conn.RequestWithContext(ctx, getSubject, body)
+	msg, err := e.conn.RequestWithContext(ctx, r.subject(), body)
 	if err != nil {
 		return nil, unavailable("read history", err)
 	}
@@ -97,7 +100,7 @@ func (e *Engine) get(ctx context.Context, r getRequest) (found []*nats.Msg, more
 		return nil, 0, unavailable("read history", err)
 	}
 	defer sub.Unsubscribe()
-	if err := e.conn.PublishRequest(getSubject, inbox, body); err != nil {
+	if err := e.conn.PublishRequest(r.subject(), inbox, body); err != nil {
 		return nil, 0, unavailable("read history", err)
 	}
 	for {
@@ -190,7 +193,7 @@ func (e *Engine) fill(page *hub.Page, found []*nats.Msg, until hub.Position) (la
 // empty channel or a pattern.
 func (e *Engine) top(ctx context.Context, channel string) (hub.Position, error) {
 	if !hub.IsPattern(channel) {
-		found, err := e.last(ctx, inPrefix+channel)
+		found, err := e.last(ctx, streamName, inPrefix+channel)
 		if err != nil {
 			return hub.Position{}, err
 		}

@@ -35,6 +35,7 @@ type Engine struct {
 	js     jetstream.JetStream
 	epoch  string
 
+	alarms     *alarms        // static; guards itself
 	reads      chan struct{}  // has one for each read under way
 	inbox      chan *nats.Msg // never closed
 	stop       chan struct{}  // closed once, by Close
@@ -61,6 +62,7 @@ func Open(ctx context.Context, c Config) (*Engine, error) {
 		reads: make(chan struct{}, maxReads),
 		inbox: make(chan *nats.Msg, c.Inbox), stop: make(chan struct{}),
 		listeners: map[*nats.Subscription]hub.Listener{},
+		alarms:    newAlarms(),
 	}
 	if err := e.start(ctx); err != nil {
 		return nil, errors.Join(err, e.Close())
@@ -86,6 +88,7 @@ func (e *Engine) start(ctx context.Context) error {
 		return err
 	}
 	e.goroutines.Go(e.receive)
+	e.goroutines.Go(e.publishDue)
 	return nil
 }
 
@@ -108,7 +111,7 @@ func (e *Engine) connect() (*nats.Conn, error) {
 	return conn, nil
 }
 
-// openStream makes the stream, or brings an older one's limits up to date and
+// openStream makes the streams, or brings an older one's limits up to date and
 // takes over its epoch.
 func (e *Engine) openStream(ctx context.Context) error {
 	epoch := hub.NewEpoch(time.Now())
@@ -124,19 +127,18 @@ func (e *Engine) openStream(ctx context.Context) error {
 	if _, err := e.js.CreateOrUpdateStream(ctx, e.streamConfig(epoch)); err != nil {
 		return fmt.Errorf("open the stream: %w", err)
 	}
+	if _, err := e.js.CreateOrUpdateStream(ctx, e.scheduleConfig()); err != nil {
+		return fmt.Errorf("open the stream of what is scheduled: %w", err)
+	}
 	e.epoch = epoch
 	return nil
 }
 
 func (e *Engine) streamConfig(epoch string) jetstream.StreamConfig {
-	storage := jetstream.FileStorage
-	if e.folder.temporary {
-		storage = jetstream.MemoryStorage
-	}
 	return jetstream.StreamConfig{
 		Name:              streamName,
 		Subjects:          []string{inPrefix + ">"},
-		Storage:           storage,
+		Storage:           e.storage(),
 		MaxMsgsPerSubject: int64(e.config.Rules[0].Messages),
 		MaxAge:            e.config.Rules[0].Age,
 		MaxBytes:          e.maxBytes(),
@@ -147,6 +149,13 @@ func (e *Engine) streamConfig(epoch string) jetstream.StreamConfig {
 		AllowRollup:       true,
 		Metadata:          map[string]string{epochKey: epoch},
 	}
+}
+
+func (e *Engine) storage() jetstream.StorageType {
+	if e.folder.temporary {
+		return jetstream.MemoryStorage
+	}
+	return jetstream.FileStorage
 }
 
 // maxBytes is the stream's bound, in which 0 would be none.
