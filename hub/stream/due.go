@@ -21,15 +21,8 @@ const (
 // publishDue is the goroutine that publishes each message at its time. What the
 // store refuses is tried again until it takes it.
 func (e *Engine) publishDue() {
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := e.untilClosed()
 	defer cancel()
-	e.goroutines.Go(func() {
-		select {
-		case <-e.stop:
-			cancel()
-		case <-ctx.Done():
-		}
-	})
 	backOff := firstBackOff
 	for step := e.loadAlarms; ; {
 		sleep, err := step(ctx)
@@ -46,6 +39,20 @@ func (e *Engine) publishDue() {
 			return
 		}
 	}
+}
+
+// untilClosed returns a context for a goroutine of the engine, which calls cancel at
+// its end.
+func (e *Engine) untilClosed() (ctx context.Context, cancel func()) {
+	ctx, cancel = context.WithCancel(context.Background())
+	e.goroutines.Go(func() {
+		select {
+		case <-e.stop:
+			cancel()
+		case <-ctx.Done():
+		}
+	})
+	return ctx, cancel
 }
 
 // sleep waits for d; if early, no longer than until the earliest alarm may be another.
@@ -148,7 +155,7 @@ func (e *Engine) publishOrder(ctx context.Context, a alarm) error {
 func (e *Engine) publishWaiting(ctx context.Context, w *waiting) error {
 	m := *w.message
 	o := hub.PublishOptions{TTL: w.order.TTL, IdempotencyKey: w.order.key()}
-	if w.order.Live || e.config.Rules.For(m.Channel).Live {
+	if w.order.Live {
 		o = hub.PublishOptions{Live: true}
 	}
 	_, err := e.Publish(ctx, &m, o)
@@ -186,7 +193,7 @@ func (e *Engine) followUp(ctx context.Context, w *waiting) error {
 // messages since then.
 func (e *Engine) isPublished(ctx context.Context, w *waiting) (bool, error) {
 	key := messageKey(w.message.Channel, w.order.key())
-	r := getRequest{Next: inPrefix + w.message.Channel, StartTime: &w.order.Next, Batch: 256, MaxBytes: pageBytes}
+	r := getRequest{Next: e.subject(w.message.Channel), StartTime: &w.order.Next, Batch: 256, MaxBytes: pageBytes}
 	for {
 		found, more, err := e.get(ctx, r)
 		if err != nil {

@@ -59,7 +59,7 @@ func (e *Engine) decode(msg *nats.Msg) (m *hub.Message, removed bool, err error)
 		m.ID, m.Channel = id, strings.TrimPrefix(msg.Subject, outPrefix)
 		m.Time, err = time.Parse(time.RFC3339Nano, h.Get(timeHeader))
 	} else {
-		m.Channel = strings.TrimPrefix(h.Get(jetstream.SubjectHeader), inPrefix)
+		_, m.Channel = splitSubject(h.Get(jetstream.SubjectHeader))
 		m.Position.Epoch = e.epoch
 		if m.Position.Seq, err = strconv.ParseUint(h.Get(jetstream.SequenceHeader), 10, 64); err == nil {
 			m.Time, err = time.Parse(time.RFC3339Nano, h.Get(jetstream.TimeStampHeaer))

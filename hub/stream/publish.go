@@ -13,37 +13,62 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Publish implements [hub.Engine].
+// Publish implements [hub.Engine]. A channel whose rule is live has nothing stored.
 func (e *Engine) Publish(ctx context.Context, m *hub.Message, o hub.PublishOptions) (duplicate bool, err error) {
-	if o.Live {
+	f := e.filing(m.Channel)
+	if o.Live || f.rule.Live {
 		return false, e.publishLive(m)
 	}
-	msg, err := encode(m, inPrefix+m.Channel)
+	msg, err := encode(m, f.prefix+m.Channel)
 	if err != nil {
 		return false, err
 	}
-	setOptions(msg, m, o)
+	short := f.setOptions(msg, m, o)
+	if short || m.Sequence != "" {
+		if err := e.loosen(ctx, m.Channel); err != nil {
+			return false, err
+		}
+	}
 	ack, err := e.store(ctx, msg)
 	if err != nil {
 		return false, err
 	}
 	m.Position = hub.Position{Epoch: e.epoch, Seq: ack.Sequence}
 	m.ID, m.Time = m.Position.String(), time.Now()
+	if !ack.Duplicate {
+		e.filed(f, m.Channel, msg)
+	}
+	if m.Sequence != "" { // of a duplicate too: its first publish may have come no further
+		e.replace(ctx, m)
+	}
 	return ack.Duplicate, nil
 }
 
-// setOptions asks the stream for what it does by itself.
-func setOptions(msg *nats.Msg, m *hub.Message, o hub.PublishOptions) {
-	if msg.Header == nil && (o.IdempotencyKey != "" || o.TTL != 0) {
+// setOptions asks the stream for what it does by itself. short: the message goes
+// before others of its channel.
+func (f *filing) setOptions(msg *nats.Msg, m *hub.Message, o hub.PublishOptions) (short bool) {
+	short = o.TTL != 0 && o.TTL < f.rule.Age
+	if msg.Header == nil && (o.IdempotencyKey != "" || short || f.ttl != 0 || f.rollUp) {
 		msg.Header = nats.Header{}
 	}
 	if o.IdempotencyKey != "" {
 		msg.Header[jetstream.MsgIDHeader] = []string{messageKey(m.Channel, o.IdempotencyKey)}
 	}
-	if o.TTL != 0 {
-		msg.Header[jetstream.MsgTTLHeader] = []string{o.TTL.String()}
+	switch {
+	case short:
+		msg.Header[jetstream.MsgTTLHeader] = []string{wholeSeconds(o.TTL).String()}
+	case f.ttl != 0:
+		msg.Header[jetstream.MsgTTLHeader] = f.ttlHeader
 	}
+	if f.rollUp {
+		msg.Header[jetstream.MsgRollup] = rollUpSubject
+	}
+	return short
 }
+
+// rollUpSubject is a header's value: the message takes the place of all others of its
+// subject.
+var rollUpSubject = []string{jetstream.MsgRollupSubject}
 
 // messageKey is the stream's name for an idempotency key: it has one list of them for
 // all channels.
@@ -81,16 +106,6 @@ func (e *Engine) publishLive(m *hub.Message) error {
 		return unavailable("publish a live message", err)
 	}
 	return nil
-}
-
-// Remove implements [hub.Remover]: a marker rolls up the channel's messages.
-func (e *Engine) Remove(ctx context.Context, channel string) error {
-	msg := &nats.Msg{Subject: inPrefix + channel, Header: nats.Header{
-		removedHeader:       {"1"},
-		jetstream.MsgRollup: {jetstream.MsgRollupSubject},
-	}}
-	_, err := e.store(ctx, msg)
-	return err
 }
 
 // Listen implements [hub.Engine]. The server sees the subscription before any

@@ -7,14 +7,12 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"fanfold/hub"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 // pageBytes bounds what one read takes from the store.
@@ -42,6 +40,11 @@ func (r getRequest) subject() string { return "$JS.API.DIRECT.GET." + cmp.Or(r.S
 
 // last returns the last message of a subject; nil: there is none.
 func (e *Engine) last(ctx context.Context, stream, subject string) (*nats.Msg, error) {
+	return e.one(ctx, getRequest{Stream: stream, Last: subject})
+}
+
+// one returns the message that a request without a batch is for; nil: there is none.
+func (e *Engine) one(ctx context.Context, r getRequest) (*nats.Msg, error) {
 	done, err := e.turn(ctx)
 	if err != nil {
 		return nil, err
@@ -49,7 +52,6 @@ func (e *Engine) last(ctx context.Context, stream, subject string) (*nats.Msg, e
 	defer done()
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	r := getRequest{Stream: stream, Last: subject}
 	body, err := json.Marshal(r)
 	if err != nil {
 		return nil, err
@@ -151,7 +153,7 @@ func (e *Engine) read(ctx context.Context, q hub.Query) (page hub.Page, err erro
 	if q.Reverse {
 		return e.readBack(ctx, q, page)
 	}
-	r := getRequest{Next: inPrefix + q.Channel, Seq: q.After.Seq + 1, Batch: q.Limit, MaxBytes: pageBytes}
+	r := getRequest{Next: e.subject(q.Channel), Seq: q.After.Seq + 1, Batch: q.Limit, MaxBytes: pageBytes}
 	if !q.Since.IsZero() {
 		r.Seq, r.StartTime = 0, &q.Since
 	}
@@ -193,7 +195,7 @@ func (e *Engine) fill(page *hub.Page, found []*nats.Msg, until hub.Position) (la
 // empty channel or a pattern.
 func (e *Engine) top(ctx context.Context, channel string) (hub.Position, error) {
 	if !hub.IsPattern(channel) {
-		found, err := e.last(ctx, streamName, inPrefix+channel)
+		found, err := e.last(ctx, streamName, e.subject(channel))
 		if err != nil {
 			return hub.Position{}, err
 		}
@@ -214,7 +216,7 @@ func (e *Engine) top(ctx context.Context, channel string) (hub.Position, error) 
 
 // readBack reads the newest messages before q.After, newest first.
 func (e *Engine) readBack(ctx context.Context, q hub.Query, page hub.Page) (hub.Page, error) {
-	subject, end := inPrefix+q.Channel, q.After.Seq
+	subject, end := e.subject(q.Channel), q.After.Seq
 	if end == 0 {
 		end = page.Top.Seq + 1
 	}
@@ -295,99 +297,4 @@ func (e *Engine) countBetween(ctx context.Context, subject string, start, end ui
 func (e *Engine) count(ctx context.Context, subject string, seq uint64) (uint64, error) {
 	found, more, err := e.get(ctx, getRequest{Next: subject, Seq: seq, Batch: 1})
 	return uint64(len(found)) + more, err
-}
-
-// checkPosition fails with [hub.CodeUnrecoverable] unless everything of the
-// channel behind q.After is certain to be there. A reader that goes backwards loses nothing
-// by a trimmed channel, so only its epoch must fit.
-func (e *Engine) checkPosition(ctx context.Context, q hub.Query) error {
-	after := q.After
-	switch {
-	case after.Epoch != "" && after.Epoch != e.epoch:
-		return e.otherEpoch(after)
-	case after.IsZero() || q.Reverse:
-		return nil
-	}
-	stream, err := e.js.Stream(ctx, streamName)
-	if err != nil {
-		return unavailable("ask for the store's state", err)
-	}
-	state := stream.CachedInfo().State
-	whole := after.Seq <= state.LastSeq
-	if whole {
-		whole, err = e.reaches(ctx, q.Channel, after.Seq, after.Seq+1 >= state.FirstSeq)
-	}
-	if err == nil && !whole {
-		return hub.Errorf(hub.CodeUnrecoverable, "history does not reach back to the position asked for")
-	}
-	return err
-}
-
-func (e *Engine) otherEpoch(p hub.Position) error {
-	return hub.Errorf(hub.CodeUnrecoverable, "the position is of another store (epoch %q, here it is %q)", p.Epoch, e.epoch)
-}
-
-// reaches reports whether nothing of the channel behind seq was trimmed. Age and
-// size trim the stream from its head; headKept says that they have not passed seq. A
-// channel over its number of messages is trimmed from its own head: nothing behind seq can
-// be missing if a message at or before seq is still there, or if it is not full.
-func (e *Engine) reaches(ctx context.Context, channel string, seq uint64, headKept bool) (bool, error) {
-	if hub.IsPattern(channel) {
-		return e.allReach(ctx, channel, seq, headKept)
-	}
-	first, more, err := e.get(ctx, getRequest{Next: inPrefix + channel, Seq: 1, Batch: 1})
-	if err != nil || len(first) == 0 {
-		return headKept, err
-	}
-	m, removed, err := e.decode(first[0])
-	switch {
-	case err != nil:
-		return false, unavailable("read history", err)
-	case m.Position.Seq <= seq:
-		return true, nil
-	case removed:
-		return false, nil
-	}
-	return headKept && more+1 < uint64(e.config.Rules[0].Messages), nil
-}
-
-// maxChannelsChecked bounds the work of allReach.
-const maxChannelsChecked = 256
-
-// allReach is reaches for all channels of a pattern; with too many that are full
-// the answer is no.
-func (e *Engine) allReach(ctx context.Context, pattern string, seq uint64, headKept bool) (bool, error) {
-	if !headKept {
-		return false, nil
-	}
-	full, err := e.fullChannels(ctx, pattern)
-	if err != nil || len(full) > maxChannelsChecked {
-		return false, err
-	}
-	for _, channel := range full {
-		if ok, err := e.reaches(ctx, channel, seq, headKept); err != nil || !ok {
-			return false, err
-		}
-	}
-	return true, nil
-}
-
-// fullChannels returns the channels of a pattern that hold as many messages as
-// they may.
-func (e *Engine) fullChannels(ctx context.Context, pattern string) ([]string, error) {
-	stream, err := e.js.Stream(ctx, streamName)
-	if err != nil {
-		return nil, unavailable("ask for the store's state", err)
-	}
-	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(inPrefix+pattern))
-	if err != nil {
-		return nil, unavailable("ask for the channels' sizes", err)
-	}
-	var full []string
-	for subject, n := range info.State.Subjects {
-		if n >= uint64(e.config.Rules[0].Messages) {
-			full = append(full, strings.TrimPrefix(subject, inPrefix))
-		}
-	}
-	return full, nil
 }

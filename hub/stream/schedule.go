@@ -159,7 +159,7 @@ func (e *Engine) storeOrder(ctx context.Context, id string, m *hub.Message, o *o
 	}
 	msg.Header[scheduleHeader] = []string{string(text)}
 	_, err = e.store(ctx, msg)
-	if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.ErrorCode == jsStoreFailed {
+	if storeFailed(err) {
 		return &hub.Error{Code: hub.CodeLimit, Message: fmt.Sprintf("the messages that are scheduled take too much room: %d bytes are allowed; cancel some", scheduleBytes), Err: err}
 	}
 	return err
@@ -168,6 +168,11 @@ func (e *Engine) storeOrder(ctx context.Context, id string, m *hub.Message, o *o
 // jsStoreFailed is JSStreamStoreFailedF of the server's error list: a stream that
 // discards what is new has reached a bound.
 const jsStoreFailed jetstream.ErrorCode = 10077
+
+func storeFailed(err error) bool {
+	api, ok := errors.AsType[*jetstream.APIError](err)
+	return ok && api.ErrorCode == jsStoreFailed
+}
 
 // waiting is what [Engine.storeOrder] stored.
 type waiting struct {

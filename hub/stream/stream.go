@@ -18,8 +18,6 @@ import (
 
 const (
 	streamName  = "fanfold-main"
-	inPrefix    = "in.main."
-	outPrefix   = "out."
 	epochKey    = "fanfold-epoch" // of the stream's metadata
 	callTimeout = 5 * time.Second // for the store's answer to one request
 
@@ -34,8 +32,15 @@ type Engine struct {
 	conn   *nats.Conn // one for everything: what is asked for later is done later
 	js     jetstream.JetStream
 	epoch  string
+	// static after start
+	filings map[string]*filing // by the rule's name
+	rules   *history
 
-	alarms     *alarms        // static; guards itself
+	alarms     *alarms // these four guard themselves
+	floors     floors
+	loose      loose
+	sequences  *sequences
+	dirty      chan struct{}  // one slot: the janitor has something to trim
 	reads      chan struct{}  // has one for each read under way
 	inbox      chan *nats.Msg // never closed
 	stop       chan struct{}  // closed once, by Close
@@ -62,7 +67,12 @@ func Open(ctx context.Context, c Config) (*Engine, error) {
 		reads: make(chan struct{}, maxReads),
 		inbox: make(chan *nats.Msg, c.Inbox), stop: make(chan struct{}),
 		listeners: map[*nats.Subscription]hub.Listener{},
+		filings:   newFilings(c.Rules),
 		alarms:    newAlarms(),
+		floors:    floors{seqs: map[string]uint64{}},
+		loose:     loose{marked: map[string]time.Time{}},
+		sequences: newSequences(),
+		dirty:     make(chan struct{}, 1),
 	}
 	if err := e.start(ctx); err != nil {
 		return nil, errors.Join(err, e.Close())
@@ -89,6 +99,7 @@ func (e *Engine) start(ctx context.Context) error {
 	}
 	e.goroutines.Go(e.receive)
 	e.goroutines.Go(e.publishDue)
+	e.goroutines.Go(e.trim)
 	return nil
 }
 
@@ -115,14 +126,22 @@ func (e *Engine) connect() (*nats.Conn, error) {
 // takes over its epoch.
 func (e *Engine) openStream(ctx context.Context) error {
 	epoch := hub.NewEpoch(time.Now())
+	var found *jetstream.StreamInfo
 	old, err := e.js.Stream(ctx, streamName)
 	switch {
 	case err == nil:
-		if kept := old.CachedInfo().Config.Metadata[epochKey]; kept != "" {
+		found = old.CachedInfo()
+		if kept := found.Config.Metadata[epochKey]; kept != "" {
 			epoch = kept
 		}
 	case !errors.Is(err, jetstream.ErrStreamNotFound):
 		return fmt.Errorf("look up the stream: %w", err)
+	}
+	if _, err := e.js.CreateOrUpdateStream(ctx, e.marksConfig()); err != nil {
+		return fmt.Errorf("open the stream of marks: %w", err)
+	}
+	if err := e.openHistory(ctx, found); err != nil {
+		return err
 	}
 	if _, err := e.js.CreateOrUpdateStream(ctx, e.streamConfig(epoch)); err != nil {
 		return fmt.Errorf("open the stream: %w", err)
@@ -135,16 +154,17 @@ func (e *Engine) openStream(ctx context.Context) error {
 }
 
 func (e *Engine) streamConfig(epoch string) jetstream.StreamConfig {
+	most := largest(e.config.Rules)
 	return jetstream.StreamConfig{
 		Name:              streamName,
 		Subjects:          []string{inPrefix + ">"},
 		Storage:           e.storage(),
-		MaxMsgsPerSubject: int64(e.config.Rules[0].Messages),
-		MaxAge:            e.config.Rules[0].Age,
+		MaxMsgsPerSubject: int64(most.Messages),
+		MaxAge:            most.Age,
 		MaxBytes:          e.maxBytes(),
 		Duplicates:        e.config.IdempotencyWindow,
 		AllowMsgTTL:       true,
-		RePublish:         &jetstream.RePublish{Source: inPrefix + ">", Destination: outPrefix + ">"},
+		RePublish:         &jetstream.RePublish{Source: inPrefix + "*.>", Destination: outPrefix + ">"},
 		AllowDirect:       true,
 		AllowRollup:       true,
 		Metadata:          map[string]string{epochKey: epoch},

@@ -1,0 +1,328 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Times of the janitor.
+const (
+	recountEvery = time.Hour // the channels' counts, for those that are gone
+	shortestTick = time.Second
+	longestTick  = time.Minute
+)
+
+// floors are, by rule, the first sequence numbers that trimming by bytes has left.
+type floors struct {
+	mu   sync.RWMutex
+	seqs map[string]uint64 // guarded by mu
+}
+
+func (f *floors) get(name string) uint64 {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.seqs[name]
+}
+
+func (f *floors) set(name string, seq uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.seqs[name] = max(f.seqs[name], seq)
+}
+
+// aging is a name under which there are messages that the store would keep for longer
+// than they may be: from before the rules were changed.
+type aging struct {
+	name  string
+	age   time.Duration
+	until time.Time // none is left
+}
+
+// aging returns the names whose messages the janitor must watch.
+func (e *Engine) aging(now time.Time) (all []aging) {
+	most := largest(e.config.Rules).Age
+	for name, p := range e.rules.Past {
+		life := p.Life
+		if life == 0 || life > most {
+			life = most
+		}
+		if age := e.limitsOfName(name).Age; life > wholeSeconds(age) {
+			all = append(all, aging{name: name, age: age, until: now.Add(age)})
+		}
+	}
+	return all
+}
+
+func tickFor(old []aging) time.Duration {
+	tick := longestTick
+	for _, a := range old {
+		tick = min(tick, max(a.age/100, shortestTick))
+	}
+	return tick
+}
+
+// trim is the janitor: the goroutine that removes what is beyond the limits of rules
+// that are below the stream's own.
+func (e *Engine) trim() {
+	ctx, cancel := e.untilClosed()
+	defer cancel()
+	old := e.aging(time.Now())
+	tick := time.NewTicker(tickFor(old))
+	defer tick.Stop()
+	var counted time.Time
+	for {
+		var errs []error
+		if time.Since(counted) > recountEvery {
+			counted = time.Now()
+			errs = append(errs, e.measureAll(ctx))
+		}
+		for _, f := range e.filings {
+			if f.tally != nil {
+				errs = append(errs, e.trimCounts(ctx, f), e.trimBytes(ctx, f))
+			}
+		}
+		err := errors.Join(errs...)
+		if err == nil && len(old) > 0 {
+			old, err = e.trimAges(ctx, old)
+		}
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			counted = time.Time{}
+			e.config.Logger.Warn("messages beyond their rules' limits can't be removed now: trying again", "error", err)
+		}
+		select {
+		case <-e.dirty:
+		case <-tick.C:
+		case <-e.stop:
+			return
+		}
+	}
+}
+
+// filed counts a message that was stored, and wakes the janitor if need be.
+func (e *Engine) filed(f *filing, channel string, msg *nats.Msg) {
+	if f.tally == nil || !f.tally.add(channel, sizeOf(msg, len(msg.Data))) {
+		return
+	}
+	select {
+	case e.dirty <- struct{}{}:
+	default:
+	}
+}
+
+// measureAll counts what is in the store. What is published meanwhile may be missed: as
+// many more may be kept for a while.
+func (e *Engine) measureAll(ctx context.Context) error {
+	for _, f := range e.filings {
+		if f.tally != nil && f.tally.messages > 0 {
+			counts, err := e.countChannels(ctx, f)
+			if err != nil {
+				return err
+			}
+			f.tally.setCounts(counts)
+		}
+		if f.tally != nil && f.tally.bytes > 0 {
+			if err := e.measure(ctx, f); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (e *Engine) countChannels(ctx context.Context, f *filing) (map[string]int, error) {
+	subjects, err := e.subjects(ctx, streamName, f.prefix+">")
+	counts := make(map[string]int, len(subjects))
+	for subject, n := range subjects {
+		counts[strings.TrimPrefix(subject, f.prefix)] = int(n)
+	}
+	return counts, err
+}
+
+// trimCounts removes the oldest messages of channels that have too many.
+func (e *Engine) trimCounts(ctx context.Context, f *filing) error {
+	for channel := f.tally.takeOver(); channel != ""; channel = f.tally.takeOver() {
+		_, err := e.purge(ctx, streamName, purgeRequest{Filter: f.prefix + channel, Keep: uint64(f.tally.messages)})
+		if err != nil {
+			f.tally.giveBack(channel)
+			return err
+		}
+	}
+	return nil
+}
+
+// trimBytes removes the oldest messages of a rule that takes too much room, down to
+// fifteen sixteenths of its limit.
+func (e *Engine) trimBytes(ctx context.Context, f *filing) error {
+	t := f.tally
+	t.mu.Lock()
+	due, number := t.bytes > 0 && t.bytesDue(), t.number
+	t.mu.Unlock()
+	if !due {
+		return nil
+	}
+	now, err := e.count(ctx, f.prefix+">", 1)
+	if err != nil {
+		return err
+	}
+	if gone := number - int64(now); gone*64 > number { // the total is too high to go by
+		if err := e.measure(ctx, f); err != nil {
+			return err
+		}
+	}
+	t.mu.Lock()
+	excess := t.total - t.bytes/16*15
+	t.added = 0
+	over := t.total > t.bytes
+	t.mu.Unlock()
+	if !over {
+		return nil
+	}
+	return e.free(ctx, f, excess)
+}
+
+// measure finds out what a rule takes in the store.
+func (e *Engine) measure(ctx context.Context, f *filing) error {
+	t := f.tally
+	t.mu.Lock()
+	before, count := t.total, t.number
+	t.mu.Unlock()
+	var total, number int64
+	err := e.scan(ctx, f.prefix+">", func(_ uint64, size int64, _ time.Time) bool {
+		total += size
+		number++
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	// What was added meanwhile was scanned or not: counted twice it is the safer.
+	t.total, t.number = total+t.total-before, number+t.number-count
+	if t.total > t.bytes {
+		t.added = max(t.added, t.bytes/16) // is due now
+	}
+	return nil
+}
+
+// free removes the oldest messages of a rule, about so many bytes of them.
+func (e *Engine) free(ctx context.Context, f *filing, bytes int64) error {
+	for bytes > 0 {
+		var seqs []uint64
+		var freed int64
+		err := e.scan(ctx, f.prefix+">", func(seq uint64, size int64, _ time.Time) bool {
+			seqs, freed = append(seqs, seq), freed+size
+			return freed < bytes && len(seqs) < 4*scanPage
+		})
+		if err != nil || len(seqs) == 0 {
+			return err
+		}
+		floor := seqs[len(seqs)-1] + 1
+		if err := e.setMark(ctx, floorPrefix+f.rule.Name, floor); err != nil {
+			return err
+		}
+		e.floors.set(f.rule.Name, floor) // before a reader can miss one of them
+		if err := e.removeAll(ctx, seqs); err != nil {
+			return err
+		}
+		f.tally.mu.Lock()
+		f.tally.total -= freed
+		f.tally.number -= int64(len(seqs))
+		f.tally.mu.Unlock()
+		bytes -= freed
+	}
+	return nil
+}
+
+// removeAll deletes messages one by one: a purge of a part of the stream holds up all
+// publishers while it reads the rest of it, 250 ms for 600 MB. This takes 27 µs each.
+func (e *Engine) removeAll(ctx context.Context, seqs []uint64) error {
+	for _, seq := range seqs {
+		if err := e.remove(ctx, streamName, seq); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// trimAges removes what is older than its rule says now, and returns the names
+// that may have more.
+func (e *Engine) trimAges(ctx context.Context, old []aging) (left []aging, err error) {
+	for i, a := range old {
+		now := time.Now()
+		var seqs []uint64
+		err := e.scan(ctx, inPrefix+a.name+".>", func(seq uint64, _ int64, at time.Time) bool {
+			if at.After(now.Add(-a.age)) {
+				return false
+			}
+			seqs = append(seqs, seq)
+			return len(seqs) < 64*scanPage // the rest at the next tick
+		})
+		if err == nil {
+			err = e.removeAll(ctx, seqs)
+		}
+		if err != nil {
+			return old[i:], err
+		}
+		if now.Before(a.until) || len(seqs) == 64*scanPage {
+			left = append(left, a)
+		}
+	}
+	return left, nil
+}
+
+// scanPage is how many messages a scan asks for at a time.
+const scanPage = 1000
+
+// scan calls each with the messages of a subject, without their data and oldest first,
+// until it returns false.
+func (e *Engine) scan(ctx context.Context, subject string, each func(seq uint64, size int64, at time.Time) bool) error {
+	consumer, err := e.js.CreateConsumer(ctx, streamName, jetstream.ConsumerConfig{
+		FilterSubject: subject, AckPolicy: jetstream.AckNonePolicy, HeadersOnly: true,
+		MemoryStorage: true, InactiveThreshold: time.Minute,
+	})
+	if err != nil {
+		return unavailable("look through "+subject, err)
+	}
+	defer e.js.DeleteConsumer(context.WithoutCancel(ctx), streamName, consumer.CachedInfo().Name) // else it goes by itself
+	for ctx.Err() == nil {
+		batch, err := consumer.FetchNoWait(scanPage)
+		if err != nil {
+			return unavailable("look through "+subject, err)
+		}
+		n := 0
+		for msg := range batch.Messages() {
+			n++
+			if m, err := msg.Metadata(); err != nil || !each(m.Sequence.Stream, sizeOfHeaders(msg), m.Timestamp) {
+				return err
+			}
+		}
+		if batch.Error() != nil || n == 0 {
+			return batch.Error()
+		}
+	}
+	return ctx.Err()
+}
+
+// sizeOfHeaders is [sizeOf] for a message that came without its data.
+func sizeOfHeaders(msg jetstream.Msg) int64 {
+	header, size := nats.Header{}, 0
+	for name, values := range msg.Headers() {
+		if name == nats.MsgSize {
+			size, _ = strconv.Atoi(values[0])
+			continue
+		}
+		header[name] = values
+	}
+	return sizeOf(&nats.Msg{Subject: msg.Subject(), Header: header}, size)
+}
