@@ -162,7 +162,7 @@ func TestADelayedMessageComesAtItsTime(t *testing.T) {
 		t.Errorf("first came %+v", m)
 	}
 	m := next()
-	if early := time.Unix(due.Time, 0).Sub(time.Now()); m.Message != "later" || m.Scheduled || m.Offset == 0 || early > 0 {
+	if early := time.Until(time.Unix(due.Time, 0)); m.Message != "later" || m.Scheduled || m.Offset == 0 || early > 0 {
 		t.Errorf("got %+v, %v too early", m, early)
 	}
 	if waiting := poll(t, server.URL+"/a/json?poll=1&scheduled=1&since=none"); len(waiting) != 0 {
@@ -210,6 +210,7 @@ func TestADelayedMessageCanBeCancelled(t *testing.T) {
 
 func TestAMessageIsUpdatedAndDeleted(t *testing.T) {
 	server, _ := serve(t, api.Config{})
+	call(t, "POST", server.URL+"/a", "before")
 	next := follow(t, server.URL+"/a/json")
 	first := call(t, "POST", server.URL+"/a", "10 %") // its own ID is its sequence ID
 	for _, step := range []reply{
@@ -227,11 +228,14 @@ func TestAMessageIsUpdatedAndDeleted(t *testing.T) {
 			t.Errorf("got %+v, want %s", m, want)
 		}
 	}
-	if all := poll(t, server.URL+"/a/json?poll=1"); len(all) != 2 || all[0].Message != "40 %" || all[1].Message != "other" {
+	if all := poll(t, server.URL+"/a/json?poll=1"); len(all) != 3 || all[1].Message != "40 %" || all[2].Message != "other" {
 		t.Errorf("the newest state alone is stored: %+v", all)
 	}
+	if behind := poll(t, server.URL+"/a/json?poll=1&since="+first.ID); len(behind) != 2 || behind[0].Message != "40 %" {
+		t.Errorf("behind what was replaced there is %+v", behind)
+	}
 	cleared := call(t, "PUT", server.URL+"/a/"+first.ID+"/clear", "")
-	if cleared.Event != "message_clear" || cleared.SequenceID != first.ID || len(poll(t, server.URL+"/a/json?poll=1")) != 3 {
+	if cleared.Event != "message_clear" || cleared.SequenceID != first.ID || len(poll(t, server.URL+"/a/json?poll=1")) != 4 {
 		t.Errorf("the answer to a clear: %+v", cleared)
 	}
 	gone := call(t, "DELETE", server.URL+"/a/"+first.ID, "")
@@ -245,10 +249,10 @@ func TestAMessageIsUpdatedAndDeleted(t *testing.T) {
 	for _, m := range poll(t, server.URL+"/a/json?poll=1") {
 		events = append(events, m.Event+" "+m.Message)
 	}
-	if got := strings.Join(events, ", "); got != "message other, message_clear , message_delete " {
+	if got := strings.Join(events, ", "); got != "message before, message other, message_clear , message_delete " {
 		t.Errorf("afterwards there is %s", got)
 	}
-	if _, body := do(t, "GET", server.URL+"/a/raw?poll=1", ""); body != "other\n" {
+	if _, body := do(t, "GET", server.URL+"/a/raw?poll=1", ""); body != "before\nother\n" {
 		t.Errorf("raw shows %q", body)
 	}
 }

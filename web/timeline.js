@@ -39,7 +39,7 @@ export class Timeline {
   /**
    * Adds a message at the end.
    * @param {Entry} entry
-   * @returns {boolean} whether it is new, and no event
+   * @returns {boolean} whether it is a new one
    */
   arrive(entry) {
     const row = this.#row(entry);
@@ -93,7 +93,10 @@ export class Timeline {
     const shown = this.#shown.get(row.sequence);
     const [older, newer] = shown && isLater(shown.state, row.state) ? [row, shown] : [shown, row];
     const kept = newer.event === 'message_clear' && older || newer;
-    if (kept !== newer) kept.element.toggleAttribute('data-cleared', true);
+    if (kept !== newer) {
+      kept.element.toggleAttribute('data-read', true);
+      fill(kept.element, 'offset', 'read');
+    }
     if (shown && !shown.event && kept !== shown) {
       const {element, key, state, event} = kept;
       if (!event) {
