@@ -1,12 +1,14 @@
 package dialect
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"fanfold/hub"
+	"fanfold/hub/stream"
 )
 
 // The stored texts that were asked for come first, then those published since
@@ -88,5 +90,49 @@ func TestEchoSendsStoredTextsNoFasterThanTheyAreRead(t *testing.T) {
 	<-started
 	if conn.reason() != nil {
 		t.Errorf("the connection was closed: %+v", *conn.reason())
+	}
+}
+
+// busyEngine is an engine to which a message is published just before each read
+// of the newest position.
+type busyEngine struct {
+	hub.Engine
+	publish func()
+}
+
+// Read implements [hub.Engine].
+func (e *busyEngine) Read(ctx context.Context, q hub.Query) (hub.Page, error) {
+	if q.Limit == 0 {
+		e.publish()
+	}
+	return e.Engine.Read(ctx, q)
+}
+
+// A text published while the connection is being made is both stored and held
+// for it: it comes once.
+func TestEchoDoublesNothing(t *testing.T) {
+	engine := newTestEngine(t, stream.Config{})
+	published := 0
+	busy := &busyEngine{Engine: engine, publish: func() {
+		published++
+		m := &hub.Message{Channel: "a", Data: fmt.Appendf(nil, `"between %d"`, published)}
+		if _, err := engine.Publish(t.Context(), m, hub.PublishOptions{}); err != nil {
+			t.Error(err)
+		}
+	}}
+	h := newTestHub(t, hub.Config{Engine: busy})
+	for range 5 {
+		before := published
+		c := dialEcho(t, h, &Echo{Now: time.Now}, map[string][]string{"channel": {"a"}, "since": {"all"}})
+		if published == before {
+			t.Fatal("nothing was published between")
+		}
+		for i := range published {
+			c.expect(fmt.Sprintf("between %d", i+1))
+		}
+		publishEcho(t, h, "b", `"x"`)
+		c.say("END")
+		c.expect("end")
+		c.expectNothing()
 	}
 }
