@@ -9,9 +9,9 @@ import (
 )
 
 // ntfy's API, spoken so that its clients (phones, curl scripts, apprise) work
-// unchanged: ParsePublish and ParsePublishJSON read what they publish,
-// ParseSubscribe what they ask for, and NtfyJSON, NtfySSE, NtfyRaw and NtfySocket write
-// what they are sent. CatchUp joins history and live messages.
+// unchanged: ParsePublish and ParsePublishJSON read what they publish, NtfyDelete and
+// NtfyClear what becomes of that, ParseSubscribe what they ask for, and NtfyJSON, NtfySSE,
+// NtfyRaw and NtfySocket write what they are sent. CatchUp joins history and live messages.
 
 // KeepaliveEvery is the time between two keepalives to a subscriber.
 const KeepaliveEvery = 45 * time.Second

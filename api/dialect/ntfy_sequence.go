@@ -47,7 +47,7 @@ func NtfyDelete(ctx context.Context, h *hub.Hub, r SequenceRequest) (reply []byt
 	if err != nil {
 		return nil, err
 	}
-	found, _, err := cancel(ctx, h, r.Channel, r.Sequence)
+	found, _, err := cancel(ctx, h, r.Channel, r.Sequence, "")
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +60,7 @@ func NtfyDelete(ctx context.Context, h *hub.Hub, r SequenceRequest) (reply []byt
 }
 
 func (p Publish) sendEvent(ctx context.Context, h *hub.Hub) ([]byte, error) {
-	if _, err := p.do(ctx, h); err != nil {
+	if _, err := p.publish(ctx, h); err != nil {
 		return nil, err
 	}
 	return NtfyMessage(p.Message), nil

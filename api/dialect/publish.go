@@ -162,15 +162,27 @@ type receipt struct {
 	message   *hub.Message // with its ID and time; of what waits, the schedule's ID and next time
 	duplicate bool         // of an earlier one, whose ID this is
 	scheduled bool         // it waits for its time
+	cancelled int          // how many that waited for their time it has taken the place of
 	expires   time.Time    // zero: no TTL, or not known
 }
 
-// do publishes or schedules, and blocks until the hub has done it.
+// do publishes or schedules, and blocks until the hub has done it. The newest
+// state of a sequence takes the place of states that wait for their time too.
 func (p Publish) do(ctx context.Context, h *hub.Hub) (r receipt, err error) {
-	r.message = p.Message
 	if p.When != nil {
-		return p.plan(ctx, h)
+		r, err = p.plan(ctx, h)
+	} else {
+		r, err = p.publish(ctx, h)
 	}
+	if err != nil || r.duplicate || p.Message.Sequence == "" {
+		return r, err
+	}
+	_, r.cancelled, err = cancel(ctx, h, p.Message.Channel, p.Message.Sequence, r.message.ID)
+	return r, err
+}
+
+func (p Publish) publish(ctx context.Context, h *hub.Hub) (r receipt, err error) {
+	r.message = p.Message
 	if r.duplicate, err = h.Publish(ctx, p.Message, p.Options); err != nil {
 		return r, err
 	}
@@ -210,9 +222,9 @@ func waiting(s *hub.Scheduled) *hub.Message {
 const cancelPage = 256
 
 // cancel forgets what is scheduled for a channel under an ID, or with it as the
-// sequence ID. It returns the message with that ID, nil if there is none, and how many were
-// forgotten.
-func cancel(ctx context.Context, h *hub.Hub, channel, id string) (found *hub.Message, n int, err error) {
+// sequence ID, but for the one with the ID kept. It returns the message with that ID, nil if
+// there is none, and how many were forgotten.
+func cancel(ctx context.Context, h *hub.Hub, channel, id, kept string) (found *hub.Message, n int, err error) {
 	for s, err := range scheduled(ctx, h, channel) {
 		if err != nil {
 			if hub.ErrorOf(err).Code == hub.CodeNotAvailable {
@@ -220,7 +232,7 @@ func cancel(ctx context.Context, h *hub.Hub, channel, id string) (found *hub.Mes
 			}
 			return found, n, err
 		}
-		if s.ID != id && s.Message.Sequence != id {
+		if s.ID == kept || s.ID != id && s.Message.Sequence != id {
 			continue
 		}
 		was, err := h.CancelScheduled(ctx, s.ID)

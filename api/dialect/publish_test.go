@@ -230,6 +230,39 @@ func TestNtfyDeletesAndClears(t *testing.T) {
 	}
 }
 
+// What waits is an older state than what is published or scheduled after it, and
+// does not come any more.
+func TestTheNewestStateTakesThePlaceOfWhatWaits(t *testing.T) {
+	h := newTestHub(t, hub.Config{})
+	waiting := func() (ids []string) {
+		list, _, err := h.Scheduled(t.Context(), "c", "", 9)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range list {
+			ids = append(ids, s.ID)
+		}
+		return ids
+	}
+	other := sendNtfy(t, h, "In", "1h", "Sid", "other")
+	sendNtfy(t, h, "In", "1h", "Sid", "job")
+	second := sendNtfy(t, h, "In", "2h", "Sid", "job", "Idempotency-Key", "k")
+	if got := waiting(); len(got) != 2 || !slices.Contains(got, second.ID) || !slices.Contains(got, other.ID) {
+		t.Errorf("after a second schedule there wait %v", got)
+	}
+	if again := sendNtfy(t, h, "In", "2h", "Sid", "job", "Idempotency-Key", "k"); !again.Duplicate || len(waiting()) != 2 {
+		t.Errorf("after a repetition there wait %v", waiting())
+	}
+	third := sendNtfy(t, h, "In", "1h", "Sid", second.ID) // by the ID that was answered
+	if got := waiting(); len(got) != 2 || !slices.Contains(got, third.ID) {
+		t.Errorf("after an update by ID there wait %v", got)
+	}
+	sendNtfy(t, h, "Sid", second.ID)
+	if got := waiting(); len(got) != 1 || got[0] != other.ID {
+		t.Errorf("after a publish there wait %v", got)
+	}
+}
+
 func TestACancelledScheduleIsOfItsChannel(t *testing.T) {
 	h := newTestHub(t, hub.Config{})
 	later := sendNtfy(t, h, "In", "1h")

@@ -62,6 +62,10 @@ var apiMethods = map[string]apiMethod{
 //
 // now is the present, for delays. It blocks on the engine for each publication. Unlike Centrifugo it refuses
 // members of a request that it does not know, so that a misspelt wish is not lost.
+//
+// Beyond Centrifugo's own it has the members of apiPublication that say so, and the
+// methods schedules {channel, after, limit}, schedule_cancel {id}, message_delete and
+// message_clear {channel, sequence_id, exclude_client}.
 func ServerAPI(ctx context.Context, on *hub.Hub, method string, body []byte, now time.Time) (reply []byte, err error) {
 	h := apiHub{on, now}
 	if method == "batch" {

@@ -144,6 +144,9 @@ func (r receipt) appendMembers(b []byte) []byte {
 	if b = appendTrue(b, "scheduled", r.scheduled); r.scheduled {
 		b = appendNumber(b, "next", int(m.Time.Unix()))
 	}
+	if r.cancelled > 0 {
+		b = appendNumber(b, "cancelled", r.cancelled)
+	}
 	if !r.expires.IsZero() {
 		b = appendNumber(b, "expires", int(r.expires.Unix()))
 	}

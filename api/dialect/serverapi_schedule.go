@@ -122,22 +122,20 @@ func apiSequenceEvent(ctx context.Context, h apiHub, event string, body []byte) 
 	if err != nil {
 		return nil, err
 	}
-	b := []byte{'{'}
+	n := 0
 	if event == eventDelete {
-		found, n, err := cancel(ctx, h.Hub, q.Channel, q.Sequence)
-		if err != nil {
+		var found *hub.Message
+		if found, n, err = cancel(ctx, h.Hub, q.Channel, q.Sequence, ""); err != nil {
 			return nil, err
 		}
-		if n > 0 {
-			b = appendNumber(b, "cancelled", n)
-		}
 		if found != nil {
-			return append(b, '}'), nil
+			return append(appendNumber([]byte{'{'}, "cancelled", n), '}'), nil
 		}
 	}
-	r, err := Publish{Message: m}.do(ctx, h.Hub)
+	r, err := Publish{Message: m}.publish(ctx, h.Hub)
 	if err != nil {
 		return nil, err
 	}
-	return append(r.appendMembers(b), '}'), nil
+	r.cancelled = n
+	return append(r.appendMembers([]byte{'{'}), '}'), nil
 }
