@@ -192,6 +192,7 @@ func TestNtfyPublishRefusals(t *testing.T) {
 		{"X-Schedule Schedule", "@every blue moon", 40004, "@every 30m"},
 		{"X-Schedule Schedule", "@every 0s", 40004, "a second or more"},
 		{"X-Schedule Schedule", "* * * *", 40004, "five or six fields"},
+		{"X-Schedule Schedule", "* * * * " + strings.Repeat("1,", 100) + "1", 40004, "five or six fields"},
 		{"X-Ttl Ttl", "long", 40000, "12h"},
 		{"X-Sequence-Id Sequence-Id Sid", "a b", 40049, "' '"},
 		{"X-Sequence-Id Sequence-Id Sid", "json", 40049, "/{channel}/json"},

@@ -103,6 +103,9 @@ func (p *Publish) setWhen(w wishes, now time.Time) error {
 // every begins a schedule of equal steps.
 const every = "@every"
 
+// maxSchedule is the longest schedule that is read, in bytes.
+const maxSchedule = 200
+
 // setSchedule reads a repeating schedule. Cron is the engine's to read, but for
 // its outer form.
 func (p *Publish) setSchedule(text, zone string) error {
@@ -116,7 +119,7 @@ func (p *Publish) setSchedule(text, zone string) error {
 		return nil
 	}
 	named := len(fields) == 1 && fields[0][0] == '@'
-	if n := len(fields); n != 5 && n != 6 && !named {
+	if n := len(fields); n != 5 && n != 6 && !named || len(text) > maxSchedule {
 		return refuse(NtfyBadDelay, "the schedule %.60q can't be read: give @every and a duration, @hourly, @daily, @weekly, @monthly, @yearly, or the five or six fields of cron, [second] minute hour day month weekday", text)
 	}
 	p.When.Cron, p.When.Zone = strings.Join(fields, " "), zone
