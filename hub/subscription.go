@@ -30,11 +30,13 @@ type Subscription struct {
 	parts     []part // one a key; owned by the shard but for the keys
 
 	// owned by the shard
-	paused bool
-	held   []heldFrame
-	floor  uint64 // stored messages up to here have been sent or are not wanted
-	gone   bool
-	told   *Reason // to tell the client at Resume; nil: nothing
+	resumed bool
+	paused  bool // what comes is held: until resumed, and while catching up
+	held    []heldFrame
+	after   Position // stored messages up to here are not wanted
+	mend    mend
+	gone    bool
+	told    *Reason // to tell the client at Resume; nil: nothing
 }
 
 // part is a subscription's place among the subscribers of one key.
@@ -176,22 +178,41 @@ func (s *Session) forget(sub *Subscription) bool {
 }
 
 // Resume sends what was held but for stored messages up to after, and lets the
-// rest flow. Messages at or before after never come. It is called once and does not wait.
+// rest flow: every stored message behind after, unless that is the zero Position, which
+// asks for what comes from now on. It is called once and does not wait.
 func (sub *Subscription) Resume(after Position) {
-	sub.shard.post(op{call: func() { sub.resume(after.Seq) }})
+	sub.shard.post(op{call: func() { sub.resume(after) }})
 }
 
-func (sub *Subscription) resume(floor uint64) {
-	sub.floor, sub.paused = floor, false
+func (sub *Subscription) resume(after Position) {
+	sub.resumed, sub.after = true, after
+	for i := range sub.parts {
+		if g := sub.parts[i].group; g != nil && !g.entry.trail.resume(after) {
+			sub.mend.broken = true
+		}
+	}
+	if !sub.mend.broken || sub.gone {
+		sub.flow()
+		return
+	}
+	if !after.IsZero() {
+		sub.mend.whole = after
+	}
+	sub.catchUp()
+}
+
+// flow ends the pause.
+func (sub *Subscription) flow() {
+	sub.paused = false
 	if sub.told != nil {
 		sub.session.tellUnsubscribed(sub.name(), *sub.told)
 		sub.told = nil
 	}
 	for _, h := range sub.held {
-		if h.seq != 0 && h.seq <= floor {
+		if h.seq != 0 && sub.had(h.seq) {
 			sub.session.outbox.release(h.frame)
 		} else {
-			sub.session.push(h.frame, true)
+			sub.shard.send(sub.session, h.frame, true)
 		}
 	}
 	sub.held = nil
@@ -200,7 +221,7 @@ func (sub *Subscription) resume(floor uint64) {
 // offer hands a message's frame to the subscriber if it is meant for it.
 func (p *part) offer(m *Message, frame []byte) {
 	sub := p.sub
-	if m.Position.Seq != 0 && m.Position.Seq <= sub.floor {
+	if m.Position.Seq != 0 && sub.had(m.Position.Seq) {
 		return
 	}
 	if len(sub.parts) > 1 && p.isDouble(m.Channel) {
@@ -228,13 +249,16 @@ func (p *part) isDouble(channel string) bool {
 
 // give queues a frame, or holds it while paused.
 func (sub *Subscription) give(seq uint64, frame []byte) {
-	if !sub.paused {
-		sub.shard.send(sub.session, frame)
-		return
-	}
-	if !sub.session.outbox.reserve(frame) {
+	switch {
+	case seq != 0 && sub.mend.broken:
+		if sub.resumed && seq <= sub.mend.whole.Seq { // it comes late, but only now
+			sub.shard.send(sub.session, frame, false)
+		}
+	case !sub.paused:
+		sub.shard.send(sub.session, frame, false)
+	case sub.session.outbox.reserve(frame):
+		sub.held = append(sub.held, heldFrame{seq, frame})
+	default:
 		sub.session.Close(Reason{Cause: CauseSlow})
-		return
 	}
-	sub.held = append(sub.held, heldFrame{seq, frame})
 }
