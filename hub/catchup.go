@@ -128,13 +128,18 @@ func (sub *Subscription) bring(m *Message) {
 	if sub.gone || sub.filter != nil && !sub.filter(m) {
 		return
 	}
+	h := sub.shard.hub
 	for i := range sub.parts {
-		if key := sub.parts[i].key; Match(key, m.Channel) {
-			sub.shard.hub.filled.Add(1)
-			if frame := sub.session.codec.Encode(Event{Kind: KindMessage, Subscription: key, Message: m}); frame != nil {
-				sub.shard.send(sub.session, frame, false)
-			}
-			return
+		part := &sub.parts[i]
+		if !Match(part.key, m.Channel) {
+			continue
 		}
+		h.filled.Add(1)
+		frame := sub.session.codec.Encode(Event{Kind: KindMessage, Subscription: part.key, Message: m})
+		if frame != nil {
+			slow := h.config.Rules.For(m.Channel).Slow
+			sub.shard.send(sub.session, parcel{frame, m.Position.Seq, slow, part, m.Channel}, false)
+		}
+		return
 	}
 }

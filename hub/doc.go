@@ -38,8 +38,9 @@
 //
 // # Bounds
 //
-//	outbox          Config.OutboxBytes of a session, held messages included;
-//	                full: the session is closed as slow (Info.Slow)
+//	outbox          Config.OutboxBytes of a session, held messages included; full: by
+//	                the rule's SlowPolicy the session is closed (Info.Slow) or messages
+//	                are dropped, first those of channels that allow it (Info.Dropped)
 //	shard's inbox   inboxOps messages, inboxBytes of data; full: messages are lost on
 //	                the way (Info.Gaps), stored ones are brought from the store
 //	                (Info.Filled), others are dropped (Info.Lost)

@@ -9,6 +9,7 @@ import (
 type entry struct {
 	key   string // static
 	shard *shard
+	rule  *Rule  // nil for a pattern: each message's channel has its own
 	stop  func() // ends the engine's delivery
 
 	// shut: stored messages are dropped at the door, because a fill will read them.

@@ -89,6 +89,7 @@ type Hub struct {
 	gaps   atomic.Int64
 	filled atomic.Int64
 	lost   atomic.Int64
+	drops  atomic.Int64
 
 	mu       sync.Mutex
 	sessions map[string]*Session // guarded by mu; key: Client.ID
@@ -149,6 +150,7 @@ type Info struct {
 	Slow              int64 // sessions closed because their outbox was full
 	Gaps              int64 // times that stored messages were lost on the way to subscribers
 	Filled            int64 // stored messages that were lost on the way and brought from the store
+	Dropped           int64 // frames that slow sessions were spared, see SlowPolicy
 	Lost              int64 // messages that were lost on the way and not stored
 }
 
@@ -161,7 +163,7 @@ func (h *Hub) Info(ctx context.Context) (Info, error) {
 	info := Info{
 		ID: h.id, Name: h.config.Name, Version: h.config.Version,
 		Channels: len(channels), Uptime: time.Since(h.started), Slow: h.slow.Load(), Gaps: h.gaps.Load(),
-		Filled: h.filled.Load(), Lost: h.lost.Load(),
+		Filled: h.filled.Load(), Dropped: h.drops.Load(), Lost: h.lost.Load(),
 	}
 	users := map[string]bool{}
 	for _, s := range h.snapshot() {

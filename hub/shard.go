@@ -111,13 +111,16 @@ func (s *shard) gather() {
 }
 
 // send queues a frame for a session, whose transport is woken by wakeAll;
-// released: room for it had been reserved.
-func (s *shard) send(session *Session, frame []byte, released bool) {
-	wake, full := session.outbox.push(frame, released)
+// reserved: room for it had been reserved.
+func (s *shard) send(session *Session, p parcel, reserved bool) {
+	r := session.outbox.push(p, reserved)
+	if r.dropped > 0 {
+		s.hub.drops.Add(int64(r.dropped))
+	}
 	switch {
-	case full:
+	case r.full:
 		session.Close(Reason{Cause: CauseSlow})
-	case wake:
+	case r.wake:
 		s.woken = append(s.woken, session)
 	}
 }
@@ -162,15 +165,19 @@ func (s *shard) do(ctx context.Context, f func()) error {
 
 // fanOut encodes a message once for each group and offers it to its members.
 func (s *shard) fanOut(e *entry, m *Message) {
+	rule := e.rule
+	if rule == nil {
+		rule = s.hub.config.Rules.For(m.Channel)
+	}
+	p := parcel{seq: m.Position.Seq, slow: rule.Slow, channel: m.Channel}
 	for _, g := range e.groups {
-		frame := g.codec.Encode(Event{Kind: KindMessage, Subscription: e.key, Message: m})
-		if frame == nil {
+		if p.frame = g.codec.Encode(Event{Kind: KindMessage, Subscription: e.key, Message: m}); p.frame == nil {
 			continue
 		}
 		s.offered += len(g.parts)
-		s.offeredBytes += len(frame)
-		for _, p := range g.parts {
-			p.offer(m, frame)
+		s.offeredBytes += len(p.frame)
+		for _, member := range g.parts {
+			member.offer(m, p)
 		}
 	}
 }
@@ -201,10 +208,10 @@ func (s *shard) unsubscribe(sub *Subscription, told *Reason) {
 	}
 	sub.gone = true
 	s.leave(sub)
-	for _, h := range sub.held {
-		sub.session.outbox.release(h.frame)
+	if sub.held != nil {
+		sub.session.outbox.release(sub.held.bytes)
+		sub.held = nil
 	}
-	sub.held = nil
 	switch {
 	case told == nil:
 	case sub.paused:
@@ -237,6 +244,9 @@ func (s *shard) entry(key string) (*entry, error) {
 		return e, nil
 	}
 	e := &entry{key: key, shard: s, trail: newTrail(key)}
+	if !IsPattern(key) {
+		e.rule = s.hub.config.Rules.For(key)
+	}
 	stop, err := s.hub.config.Engine.Listen(key, e)
 	if err != nil {
 		return nil, &Error{Code: CodeUnavailable, Message: "the hub can't take subscriptions now", Err: fmt.Errorf("listen to %q: %w", key, err)}
@@ -263,7 +273,7 @@ func (s *shard) announce(e *entry, kind Kind, c *Client) {
 					break
 				}
 			}
-			p.sub.give(0, frame)
+			p.sub.give(parcel{frame: frame})
 		}
 	}
 }

@@ -31,8 +31,8 @@ type Subscription struct {
 
 	// owned by the shard
 	resumed bool
-	paused  bool // what comes is held: until resumed, and while catching up
-	held    []heldFrame
+	paused  bool     // what comes is held: until resumed, and while catching up
+	held    *queue   // nil: nothing
 	after   Position // stored messages up to here are not wanted
 	mend    mend
 	gone    bool
@@ -45,12 +45,6 @@ type part struct {
 	key   string
 	group *group // owned by the shard; nil until entered
 	index int
-}
-
-// heldFrame waits for Resume. seq is 0 for what is not a stored message.
-type heldFrame struct {
-	seq   uint64
-	frame []byte
 }
 
 // Subscribe registers a paused subscription. When it returns, every message
@@ -208,18 +202,22 @@ func (sub *Subscription) flow() {
 		sub.session.tellUnsubscribed(sub.name(), *sub.told)
 		sub.told = nil
 	}
-	for _, h := range sub.held {
-		if h.seq != 0 && sub.had(h.seq) {
-			sub.session.outbox.release(h.frame)
+	held := sub.held
+	if sub.held = nil; held == nil {
+		return
+	}
+	for p, ok := held.pop(); ok; p, ok = held.pop() {
+		if p.seq != 0 && sub.had(p.seq) {
+			sub.session.outbox.release(cost(p.frame))
 		} else {
-			sub.shard.send(sub.session, h.frame, true)
+			sub.shard.send(sub.session, p, true)
 		}
 	}
-	sub.held = nil
 }
 
-// offer hands a message's frame to the subscriber if it is meant for it.
-func (p *part) offer(m *Message, frame []byte) {
+// offer hands a message to the subscriber if it is meant for it. The parcel is
+// what all members of the group get.
+func (p *part) offer(m *Message, parcel parcel) {
 	sub := p.sub
 	if m.Position.Seq != 0 && sub.had(m.Position.Seq) {
 		return
@@ -230,7 +228,8 @@ func (p *part) offer(m *Message, frame []byte) {
 	if sub.filter != nil && !sub.filter(m) {
 		return
 	}
-	sub.give(m.Position.Seq, frame)
+	parcel.part = p
+	sub.give(parcel)
 }
 
 // isDouble: an earlier key of the same subscription has brought the message.
@@ -248,17 +247,59 @@ func (p *part) isDouble(channel string) bool {
 }
 
 // give queues a frame, or holds it while paused.
-func (sub *Subscription) give(seq uint64, frame []byte) {
+func (sub *Subscription) give(p parcel) {
 	switch {
-	case seq != 0 && sub.mend.broken:
-		if sub.resumed && seq <= sub.mend.whole.Seq { // it comes late, but only now
-			sub.shard.send(sub.session, frame, false)
+	case p.seq != 0 && sub.mend.broken:
+		if sub.resumed && p.seq <= sub.mend.whole.Seq { // it comes late, but only now
+			sub.shard.send(sub.session, p, false)
 		}
-	case !sub.paused:
-		sub.shard.send(sub.session, frame, false)
-	case sub.session.outbox.reserve(frame):
-		sub.held = append(sub.held, heldFrame{seq, frame})
+	case sub.paused:
+		sub.hold(p)
 	default:
-		sub.session.Close(Reason{Cause: CauseSlow})
+		sub.shard.send(sub.session, p, false)
 	}
+}
+
+// hold keeps a frame for later. It counts against the outbox, by its channel's
+// policy.
+func (sub *Subscription) hold(p parcel) {
+	if sub.held == nil {
+		sub.held = &queue{}
+	}
+	outbox, h := &sub.session.outbox, sub.shard.hub
+	if freed, ok := sub.held.replace(p); ok {
+		h.drops.Add(1)
+		outbox.release(freed)
+		for outbox.over() && sub.evictHeld() {
+		}
+		return
+	}
+	for {
+		ok, dropped := outbox.reserve(p.frame)
+		h.drops.Add(int64(dropped))
+		if ok {
+			sub.held.add(p)
+			return
+		}
+		if !sub.evictHeld() {
+			break
+		}
+	}
+	if p.slow == SlowDisconnect {
+		sub.session.Close(Reason{Cause: CauseSlow})
+	} else {
+		h.drops.Add(1)
+	}
+}
+
+// evictHeld drops the oldest loose frame that is held. It is false if there is
+// none.
+func (sub *Subscription) evictHeld() bool {
+	freed := sub.held.evict()
+	if freed == 0 {
+		return false
+	}
+	sub.session.outbox.release(freed)
+	sub.shard.hub.drops.Add(1)
+	return true
 }
