@@ -116,6 +116,27 @@ func TestKeepLatestKeepsOneOfEachChannel(t *testing.T) {
 	same(t, "after it has read", one.wait(t, 2)[1:], "latest.a:101")
 }
 
+func TestLatestTakesNobodyElsesRoom(t *testing.T) {
+	h := newHub(t, hub.Config{OutboxBytes: 10_000, Shards: 1, Rules: slowRules()})
+	stalled, paused := stall(t, h, "oldest.a", "latest.a"), connect(t, h, hub.SessionConfig{})
+	sub := paused.subscribe(t, "oldest.a", "latest.a")
+	all := witnesses(t, h, "oldest.a", "latest.a")
+	var want []string
+	for i := range 10 {
+		data := fmt.Sprintf("%0500d", i)
+		publishAndWait(t, h, all, "oldest.a", data)
+		want = append(want, "oldest.a:"+data)
+	}
+	for i := range 100 {
+		publishAndWait(t, h, all, "latest.a", fmt.Sprintf("%0500d", i))
+	}
+	want = append(want, fmt.Sprintf("latest.a:%0500d", 99))
+	stalled.drain()
+	sub.Resume(hub.Position{})
+	same(t, "stalled", stalled.wait(t, 11), want...)
+	same(t, "paused", paused.wait(t, 11), want...)
+}
+
 func TestLatestThatGrowsStaysBounded(t *testing.T) {
 	h := newHub(t, hub.Config{OutboxBytes: 10_000, Shards: 1, Rules: slowRules()})
 	stalled, paused := stall(t, h, "latest.*"), connect(t, h, hub.SessionConfig{})
@@ -125,6 +146,9 @@ func TestLatestThatGrowsStaysBounded(t *testing.T) {
 		publishAndWait(t, h, all, fmt.Sprint("latest.", i%50), strings.Repeat("1", 10+i/50*1000))
 	}
 	stalled.drain()
+	for range 2 {
+		paused.Send(nil) // what is held leaves room for them
+	}
 	sub.Resume(hub.Position{})
 	for name, c := range map[string]*client{"stalled": stalled, "paused": paused} {
 		bytes := 0
