@@ -139,17 +139,19 @@ func TestLatestTakesNobodyElsesRoom(t *testing.T) {
 
 func TestLatestThatGrowsStaysBounded(t *testing.T) {
 	h := newHub(t, hub.Config{OutboxBytes: 10_000, Shards: 1, Rules: slowRules()})
-	stalled, paused := stall(t, h, "latest.*"), connect(t, h, hub.SessionConfig{})
+	stalled, paused := stall(t, h, "latest.*"), connectTo(t, h, hub.SessionConfig{}, &client{stalled: true})
 	sub := paused.subscribe(t, "latest.*")
 	all := witnesses(t, h, "latest.*")
 	for i := range 100 {
 		publishAndWait(t, h, all, fmt.Sprint("latest.", i%50), strings.Repeat("1", 10+i/50*1000))
 	}
-	stalled.drain()
 	for range 2 {
 		paused.Send(nil) // what is held leaves room for them
 	}
 	sub.Resume(hub.Position{})
+	dropped(t, h) // the shard has resumed it
+	stalled.drain()
+	paused.drain()
 	for name, c := range map[string]*client{"stalled": stalled, "paused": paused} {
 		bytes := 0
 		for _, frame := range c.wait(t, 5) {
