@@ -125,7 +125,7 @@ func (sub *Subscription) replay(after Position) (end Position, err error) {
 
 // bring sends a message that was read from the store, ahead of all that is held.
 func (sub *Subscription) bring(m *Message) {
-	if sub.gone || sub.filter != nil && !sub.filter(m) {
+	if sub.gone || m.Excludes(sub.client) || sub.filter != nil && !sub.filter(m) {
 		return
 	}
 	h := sub.shard.hub

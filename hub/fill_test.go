@@ -204,6 +204,8 @@ func TestTheVeryFirstMessagesAreNotLost(t *testing.T) {
 	}
 	early, late := connect(t, h, hub.SessionConfig{}), connect(t, h, hub.SessionConfig{})
 	several, filtered := connect(t, h, hub.SessionConfig{}), connect(t, h, hub.SessionConfig{})
+	excluded := connect(t, h, hub.SessionConfig{})
+	without := excluded.subscribe(t, "c", ">")
 	early.subscribe(t, "c").Resume(before) // before the first message
 	sub, pattern := late.subscribe(t, "c"), several.subscribe(t, "c", ">")
 	only, err := filtered.Subscribe(t.Context(), hub.SubscribeOptions{Keys: []string{"*"}, Filter: func(m *hub.Message) bool { return string(m.Data) != "1" }})
@@ -212,15 +214,23 @@ func TestTheVeryFirstMessagesAreNotLost(t *testing.T) {
 	}
 	var want []string
 	for i := range 6 {
-		publish(t, h, "c", strconv.Itoa(i))
+		m := &hub.Message{Channel: "c", Data: strconv.AppendInt(nil, int64(i), 10)}
+		if i == 2 {
+			m.Exclude = excluded.Client().ID
+		}
+		if _, err := h.Publish(t.Context(), m, hub.PublishOptions{}); err != nil {
+			t.Fatal(err)
+		}
 		want = append(want, fmt.Sprint("c:", i))
 	}
 	same(t, "early", early.wait(t, 6), want...)
 	sub.Resume(before)
 	pattern.Resume(before)
 	only.Resume(before)
+	without.Resume(before)
 	same(t, "late", late.wait(t, 6), want...)
 	same(t, "with several keys", several.wait(t, 6), want...)
+	same(t, "excluded from one", excluded.wait(t, 5), append(want[:2:2], want[3:]...)...)
 	same(t, "with a filter", filtered.wait(t, 5), append(want[:1:1], want[2:]...)...)
 }
 

@@ -219,7 +219,7 @@ func (sub *Subscription) flow() {
 // what all members of the group get.
 func (p *part) offer(m *Message, parcel parcel) {
 	sub := p.sub
-	if m.Position.Seq != 0 && sub.had(m.Position.Seq) {
+	if m.Position.Seq != 0 && sub.had(m.Position.Seq) || m.Excludes(sub.client) {
 		return
 	}
 	if len(sub.parts) > 1 && p.isDouble(m.Channel) {
