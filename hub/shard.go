@@ -257,9 +257,9 @@ func (s *shard) entry(key string) (*entry, error) {
 }
 
 // announce tells the subscribers of a channel who asked for it that a client
-// came or went. Patterns have no joins: nobody is in one.
+// came or went, unless its rule hides that. Patterns have no joins: nobody is in one.
 func (s *shard) announce(e *entry, kind Kind, c *Client) {
-	if IsPattern(e.key) {
+	if e.rule == nil || e.rule.NoJoinLeave {
 		return
 	}
 	for _, g := range e.groups {
