@@ -165,4 +165,7 @@ type Reason struct {
 	Code int
 	// Text, if not "", replaces the protocol's usual words for the cause.
 	Text string
+	// Retry, if not 0, is how long the client should wait before it comes back, so that
+	// not all come at once. Every session closed for [CauseShutdown] has another one.
+	Retry time.Duration
 }

@@ -2,6 +2,7 @@ package hub_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -101,11 +102,14 @@ func TestShutdownTellsEverybodyAFewAtATime(t *testing.T) {
 			clients = append(clients, connect(t, h, hub.SessionConfig{}))
 		}
 		start := time.Now()
+		var returning [6]atomic.Int64 // in each second from now on
 		for _, c := range clients {
 			go func() {
-				if r := c.waitClosed(t); r.Cause != hub.CauseShutdown {
+				r := c.waitClosed(t)
+				if r.Cause != hub.CauseShutdown || r.Retry < 500*time.Millisecond || r.Retry > 5*time.Second {
 					t.Errorf("closed for %+v", r)
 				}
+				returning[int(r.Retry.Seconds())].Add(1)
 				c.leave()
 			}()
 		}
@@ -114,6 +118,11 @@ func TestShutdownTellsEverybodyAFewAtATime(t *testing.T) {
 		}
 		if took := time.Since(start); took != 150*time.Millisecond { // 1000 at 5000 a second, the first 250 at once
 			t.Errorf("took %v", took)
+		}
+		for second := 1; second < 5; second++ {
+			if n := returning[second].Load(); n < 200 || n > 250 { // 1000 in 4.5 seconds
+				t.Errorf("%d clients are to come back in second %d", n, second)
+			}
 		}
 		if _, err := h.Open(hub.SessionConfig{Conn: clients[0], Codec: words{}}); hub.ErrorOf(err).Code != hub.CodeUnavailable {
 			t.Errorf("open after the end: %v", err)

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"hash/maphash"
+	mathrand "math/rand/v2"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -221,7 +222,7 @@ func (h *Hub) snapshot() []*Session {
 }
 
 // Shutdown refuses new sessions, closes the present ones with [CauseShutdown],
-// drainRate of them a second so that they do not all come back at once, waits until
+// drainRate of them a second and each with another time to come back at, waits until
 // their transports have let go of them, and stops the hub's goroutines. When ctx is done
 // it stops waiting for sessions and returns ctx's error. It is called once.
 func (h *Hub) Shutdown(ctx context.Context) error {
@@ -244,22 +245,38 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// drainRate is how many sessions a second are told to come back later.
-const drainRate = 5000
+// drainRate is how many sessions a second are told to come back later. They are
+// told a time of returnSoonest to returnLatest, or later if more than returnRate a second
+// would come.
+const (
+	drainRate     = 5000
+	returnRate    = 2000
+	returnSoonest = 500 * time.Millisecond
+	returnLatest  = 5 * time.Second
+)
 
 func (h *Hub) closeAll(ctx context.Context) {
 	const slices = 20 // of a second
 	pause := time.NewTicker(time.Second / slices)
 	defer pause.Stop()
-	for i, s := range h.snapshot() {
+	all := h.snapshot()
+	for i, s := range all {
 		if i > 0 && i%(drainRate/slices) == 0 {
 			select {
 			case <-pause.C:
 			case <-ctx.Done():
 			}
 		}
-		s.Close(Reason{Cause: CauseShutdown})
+		s.Close(Reason{Cause: CauseShutdown, Retry: returnIn(i, len(all))})
 	}
+}
+
+// returnIn spreads the return of n sessions: each has a random time in a slot of
+// its own, and a snapshot has them in no order.
+func returnIn(i, n int) time.Duration {
+	span := max(returnLatest-returnSoonest, time.Duration(n)*time.Second/returnRate)
+	slot := span / time.Duration(n)
+	return returnSoonest + time.Duration(i)*slot + mathrand.N(slot+1)
 }
 
 func (h *Hub) add(s *Session) error {
