@@ -116,6 +116,18 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		{"GET", "/news", "", 404, 40401, "/news/json"},
 		{"GET", "/a/b/c", "", 404, 40401, "/a/b/c"},
 		{"DELETE", "/news", "", 405, 40501, "POST"},
+		{"POST", "/news/json", "x", 400, 40049, "taken by the route /{channel}/json"},
+		{"PUT", "/news/a.b", "x", 400, 40049, "'.'"},
+		{"DELETE", "/news/sse", "", 400, 40049, "taken by the route /{channel}/sse"},
+		{"PUT", "/news/ws/clear", "", 400, 40049, "taken"},
+		{"DELETE", "/docs/a", "", 400, 40010, "taken by the route /docs"},
+		{"DELETE", "/a*/a", "", 400, 40009, "is a pattern"},
+		{"DELETE", "/a/b?delay=1h", "", 400, 40000, "leave out the delay"},
+		{"POST", "/a?cache=no&in=1h", "x", 400, 40002, "not stored"},
+		{"POST", "/a?cache=no&ttl=1h", "x", 400, 40000, "not stored"},
+		{"POST", "/a?cache=no&idempotency_key=k", "x", 400, 40000, "not stored"},
+		{"POST", "/a?schedule=*+*", "x", 400, 40004, "cron"},
+		{"POST", "/a?in=soon", "x", 400, 40004, "tomorrow"},
 		{"GET", "/connection/websocket", "", 426, 42601, "WebSocket"},
 	} {
 		response, body := do(t, test.method, server.URL+test.path, test.body)
@@ -143,7 +155,7 @@ func TestWhatIsNotReadIsRefused(t *testing.T) {
 		{"POST", "/a", []string{"Content-Encoding", "gzip"}, 415},
 		{"GET", "/a/publish?message=x", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors"}, 403},
 		{"GET", "/a/publish?message=x", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate"}, 403},
-		{"POST", "/a", []string{"Sid", "update-me"}, 400},
+		{"POST", "/a", []string{"Email", "a@b.c"}, 400},
 	} {
 		if response, body := do(t, test.method, server.URL+test.path, "x", test.headers...); response.StatusCode != test.status {
 			t.Errorf("%+v: %d %s", test, response.StatusCode, body)

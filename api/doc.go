@@ -2,6 +2,13 @@
 // upgrade by melody, streaming responses, origins and health. What the bytes mean is
 // package dialect's business.
 //
+// # Answers
+//
+// 200 to a publish means that it was stored, or is scheduled, as promised; the
+// client may have left meanwhile. An error has the form of ntfy's API, but for /api, which
+// has its own: 4xx says what to change, 503 and 507 that the same may work later, with
+// Retry-After. What a request asks for and the hub does not do is refused, not left out.
+//
 // # Goroutines
 //
 // A WebSocket has melody's two: the reader, which runs the dialect's peer, and
@@ -10,4 +17,10 @@
 // stands, so that net/http can free what it holds for it. A peer that sends history first
 // has a goroutine of its own for that. A streaming response has its handler.
 // [API.Wait] waits for all of them.
+//
+// # The end
+//
+// Clients that the hub lets go are told why where their protocol has a word for
+// it. An event stream is also told when to come back, each at a time of its own; the
+// Centrifuge SDKs and the page spread their return by themselves.
 package api

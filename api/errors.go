@@ -20,8 +20,8 @@ const (
 	upgradeRequired dialect.NtfyCode = 42601
 )
 
-// retryAfter is what a client is told to wait when the hub can't serve, in
-// seconds.
+// retryAfter is what a client is told to wait when the hub can't serve or store,
+// in seconds.
 const retryAfter = "2"
 
 // writeError answers a request with the error, in the form of ntfy's API, and
@@ -31,7 +31,7 @@ func (a *API) writeError(c *gin.Context, err error) {
 	switch {
 	case errors.Is(err, context.Canceled):
 		panic(http.ErrAbortHandler) // the client has left; no answer must not look like 200
-	case status == http.StatusServiceUnavailable:
+	case status == http.StatusServiceUnavailable || status == http.StatusInsufficientStorage:
 		c.Header("Retry-After", retryAfter)
 		fallthrough
 	case status >= http.StatusInternalServerError:

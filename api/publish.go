@@ -49,7 +49,8 @@ func (a *API) checkTaken(c *gin.Context, channel string) bool {
 	return !taken
 }
 
-// publish takes a message to the channel in the path.
+// publish takes a message to the channel in the path, as the newest state of the
+// sequence ID there if the route has one.
 func (a *API) publish(c *gin.Context) {
 	channel := c.Param("channel")
 	if !a.checkTaken(c, channel) || !a.checkSite(c) {
@@ -63,6 +64,7 @@ func (a *API) publish(c *gin.Context) {
 	}
 	p, err := dialect.ParsePublish(dialect.PublishRequest{
 		Channel: channel, Header: c.Request.Header, Query: c.Request.URL.Query(), Body: body, MaxMessageBytes: limit,
+		Sequence: c.Param("sequence"), Now: time.Now(),
 	})
 	a.send(c, p, err)
 }
@@ -76,7 +78,7 @@ func (a *API) publishJSON(c *gin.Context) {
 		return
 	}
 	p, err := dialect.ParsePublishJSON(dialect.PublishRequest{
-		Header: c.Request.Header, Query: c.Request.URL.Query(), Body: body, MaxMessageBytes: limit,
+		Header: c.Request.Header, Query: c.Request.URL.Query(), Body: body, MaxMessageBytes: limit, Now: time.Now(),
 	})
 	if err == nil && !a.checkTaken(c, p.Message.Channel) {
 		return
@@ -84,16 +86,38 @@ func (a *API) publishJSON(c *gin.Context) {
 	a.send(c, p, err)
 }
 
-// send publishes what was parsed, and answers with the message.
+// send publishes or schedules what was parsed, and answers with the message.
 func (a *API) send(c *gin.Context, p dialect.Publish, err error) {
+	var reply []byte
 	if err == nil {
-		_, err = a.config.Hub.Publish(context.WithoutCancel(c.Request.Context()), p.Message, hub.PublishOptions{Live: p.Live})
+		reply, err = p.Send(context.WithoutCancel(c.Request.Context()), a.config.Hub)
 	}
+	a.answer(c, reply, err)
+}
+
+func (a *API) answer(c *gin.Context, reply []byte, err error) {
 	if err != nil {
 		a.writeError(c, err)
 		return
 	}
-	c.Data(http.StatusOK, "application/json", append(dialect.NtfyMessage(p.Message), '\n'))
+	c.Data(http.StatusOK, "application/json", append(reply, '\n'))
+}
+
+// onSequence tells a channel's subscribers what happens to earlier messages.
+func (a *API) onSequence(tell func(context.Context, *hub.Hub, dialect.SequenceRequest) ([]byte, error)) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		if !a.checkTaken(c, c.Param("channel")) {
+			return
+		}
+		if _, err := a.body(c, a.config.MaxTextBytes); err != nil {
+			a.writeError(c, err)
+			return
+		}
+		reply, err := tell(context.WithoutCancel(c.Request.Context()), a.config.Hub, dialect.SequenceRequest{
+			Channel: c.Param("channel"), Sequence: c.Param("sequence"), Header: c.Request.Header, Query: c.Request.URL.Query(),
+		})
+		a.answer(c, reply, err)
+	}
 }
 
 // serverAPI answers a call of the server API, errors in its own form.
@@ -105,13 +129,13 @@ func (a *API) serverAPI(c *gin.Context) {
 		status, _ = dialect.NtfyError(err)
 		reply = dialect.ServerAPIError(err)
 	} else {
-		reply, err = dialect.ServerAPI(context.WithoutCancel(c.Request.Context()), a.config.Hub, c.Param("method"), body)
+		reply, err = dialect.ServerAPI(context.WithoutCancel(c.Request.Context()), a.config.Hub, c.Param("method"), body, time.Now())
 	}
 	switch code := hub.ErrorOf(err).Code; {
 	case err == nil:
 	case code == hub.CodeUnknownMethod:
 		status = http.StatusNotFound
-	case code == hub.CodeInternal || code == hub.CodeUnavailable:
+	case code == hub.CodeInternal || code == hub.CodeUnavailable || code == hub.CodeFull:
 		a.config.Logger.Error("server API call failed", "method", c.Param("method"), "error", err)
 	}
 	c.Data(status, "application/json", append(reply, '\n'))

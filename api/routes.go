@@ -24,7 +24,7 @@ func (a *API) routes() {
 	r.NoMethod(a.wrongMethod)
 	a.router = r
 
-	echo := a.socket(&dialect.Echo{Fold: a.config.Fold, Logger: a.config.Logger})
+	echo := a.socket(&dialect.Echo{Fold: a.config.Fold, Logger: a.config.Logger, Now: time.Now})
 	centrifuge := a.socket(dialect.NewCentrifuge(dialect.CentrifugeConfig{Version: a.config.Version, Logger: a.config.Logger}))
 	ntfy := a.socket(&dialect.NtfySocket{Now: time.Now})
 
@@ -46,6 +46,12 @@ func (a *API) routes() {
 	r.GET("/:channel/publish", a.publish)
 	r.GET("/:channel/send", a.publish)
 	r.GET("/:channel/trigger", a.publish)
+
+	r.POST("/:channel/:sequence", a.publish)
+	r.PUT("/:channel/:sequence", a.publish)
+	r.DELETE("/:channel/:sequence", a.onSequence(dialect.NtfyDelete))
+	r.PUT("/:channel/:sequence/clear", a.onSequence(dialect.NtfyClear))
+	r.PUT("/:channel/:sequence/read", a.onSequence(dialect.NtfyClear))
 
 	r.GET("/:channel/json", a.named(a.stream(dialect.NtfyJSON{})))
 	r.GET("/:channel/sse", a.named(a.stream(dialect.NtfySSE{})))

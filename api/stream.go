@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"strings"
 	"time"
@@ -72,6 +73,9 @@ func (a *API) run(c *gin.Context, conn *streamConn, session *hub.Session, wanted
 		a.writeError(c, err)
 		return
 	case err != nil:
+		if errors.Is(err, errHubClosed) {
+			conn.sayWhen(codec)
+		}
 		log.Warn("stream ended while sending history", "error", err)
 		panic(http.ErrAbortHandler) // a proper end would look like all of it
 	case wanted.Poll:
@@ -79,7 +83,9 @@ func (a *API) run(c *gin.Context, conn *streamConn, session *hub.Session, wanted
 		return
 	}
 	log.Info("stream established")
-	err = conn.pump(ctx, session)
+	if err = conn.pump(ctx, session); errors.Is(err, errHubClosed) {
+		conn.sayWhen(codec)
+	}
 	log.Info("stream closed", "reason", err)
 }
 
@@ -177,6 +183,24 @@ func (s *streamConn) writeAll(frames [][]byte) error {
 	}
 	clear(frames)
 	return s.flush()
+}
+
+// Bounds on the time that a client is told to stay away when the hub ends its
+// stream: with one each of their own they do not all come back at once.
+const (
+	minRetry    = time.Second
+	retrySpread = 9 * time.Second
+)
+
+// sayWhen tells the client when to come back, if its protocol can.
+func (s *streamConn) sayWhen(codec dialect.StreamCodec) {
+	teller, ok := codec.(interface{ Retry(time.Duration) []byte })
+	if !ok {
+		return
+	}
+	if err := s.write(teller.Retry(minRetry + rand.N(retrySpread))); err == nil {
+		_ = s.flush() // it is gone, and needs no telling
+	}
 }
 
 // extend gives the client writeTimeout from now on.

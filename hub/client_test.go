@@ -186,6 +186,12 @@ func newHub(t testing.TB, c hub.Config) *hub.Hub {
 		}
 	})
 	c.Engine = engine
+	return startHub(t, c)
+}
+
+// startHub starts a hub that is shut down after the test.
+func startHub(t testing.TB, c hub.Config) *hub.Hub {
+	t.Helper()
 	h, err := hub.New(c)
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,10 @@
 //	                           encodes each event once per codec and puts the frame
 //	                           into outboxes, which never blocks; wakes the
 //	                           transports when its inbox is empty
+//	fill (one a hole,          reads from the store what an entry missed on its way and
+//	maxFills at work)          hands it to the shard, page by page
+//	catch-up (one a            the same for one subscription that a fill can't make
+//	subscription, ditto)       whole, see mend
 //	heart (one)                once a second: pings, and closes what went silent
 //	the engine's (one)         hands each message to its shard
 //	the transports'            readers call Subscribe, Send and so on; writers Take
@@ -22,13 +26,28 @@
 // A subscription lives in the shard of its first channel. One with several
 // channels has them all in that shard, so it sees one order, the store's.
 //
+// # Holes
+//
+// The engine's copy of a stored message may be lost on its way: the shard's inbox was
+// full, the engine says so ([Listener.Lost]), or the next message of the channel shows it by
+// its Prev. The hole is then filled from the store: nothing of that channel or pattern that is
+// behind it is delivered first, so that the position of a client that leaves meanwhile is one to
+// recover from. If the store can't fill it, the subscriptions end with [CauseGap] and their
+// clients recover by themselves. A pattern learns of a silent loss by the next message of that
+// channel alone; it then comes late, behind messages of other channels.
+//
 // # Bounds
 //
-//	outbox          Config.OutboxBytes of a session, held messages included;
-//	                full: the session is closed as slow (Info.Slow)
+//	outbox          Config.OutboxBytes of a session, held messages included; full: by
+//	                the rule's SlowPolicy the session is closed (Info.Slow) or messages
+//	                are dropped, first those of channels that allow it (Info.Dropped)
 //	shard's inbox   inboxOps messages, inboxBytes of data; full: messages are lost on
-//	                the way, and the subscribers of their channel are told to come
-//	                back and recover them from the store (Info.Gaps)
+//	                the way (Info.Gaps), stored ones are brought from the store
+//	                (Info.Filled), others are dropped (Info.Lost)
+//	fills           maxFills pages of the store; heldMessages and heldBytes of what comes
+//	                while one ends; full: it goes on reading, others are dropped
+//	trails          channelTrailBytes twice a pattern, to see holes; full: what was
+//	                silently lost of channels that were long quiet is not seen
 //	engine's inbox  see package stream; the same
 //	subscriptions   Config.MaxSubscriptions of a session; more: CodeLimit
 package hub

@@ -32,11 +32,13 @@ type Engine interface {
 type Listener interface {
 	// Deliver does not block. A message without Data only marks a place in the store
 	// where none is any more, so that the Prev of the next one is understood; Read leaves
-	// it out.
+	// it out. The first message with a Prev that was not delivered shows a hole.
 	Deliver(*Message)
 	// Lost says that messages did not arrive, which only a Read can bring now. It
-	// may come before earlier messages are delivered, from any goroutine, and does
-	// not block.
+	// comes after each loss, or after the last of several, from any goroutine, and does not
+	// block. It may come before earlier messages are delivered. It should come before later
+	// ones: what was lost of a pattern is filled out of order otherwise, or if it comes more
+	// than a second later and nothing follows in that channel, not at all.
 	Lost()
 }
 
@@ -163,4 +165,7 @@ type Reason struct {
 	Code int
 	// Text, if not "", replaces the protocol's usual words for the cause.
 	Text string
+	// Retry, if not 0, is how long the client should wait before it comes back, so that
+	// not all come at once. Every session closed for [CauseShutdown] has another one.
+	Retry time.Duration
 }

@@ -2,6 +2,7 @@ package hub_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,7 +14,10 @@ import (
 // tests of time and of allocations.
 type loopback struct{ listeners map[string]hub.Listener }
 
-func (l loopback) Publish(_ context.Context, m *hub.Message, _ hub.PublishOptions) (bool, error) {
+func (l loopback) Publish(_ context.Context, m *hub.Message, o hub.PublishOptions) (bool, error) {
+	if !o.Live {
+		m.Prev, m.Position.Seq = m.Position.Seq, m.Position.Seq+1 // of a message that is published again and again
+	}
 	l.listeners[m.Channel].Deliver(m)
 	return false, nil
 }
@@ -38,64 +42,6 @@ func loopbackHub(t testing.TB, c hub.Config) *hub.Hub {
 func advance(d time.Duration) {
 	<-time.After(d)
 	synctest.Wait()
-}
-
-func TestSubscribersOfALossAreSentToRecover(t *testing.T) {
-	engine := loopback{map[string]hub.Listener{}}
-	h, err := hub.New(hub.Config{Engine: engine})
-	if err != nil {
-		t.Fatal(err)
-	}
-	told, untold := connect(t, h, hub.SessionConfig{}).follow(t, "c"), connect(t, h, hub.SessionConfig{Codec: positions{}}).follow(t, "c")
-	bystander := connect(t, h, hub.SessionConfig{}).follow(t, "d")
-	lossy := engine.listeners["c"]
-	lossy.Lost()
-	same(t, "told", told.wait(t, 1), "unsubscribed c 0")
-	if r := untold.waitClosed(t); r.Cause != hub.CauseGap {
-		t.Errorf("a client that can't be told is closed for %+v", r)
-	}
-	if told.Subscribed("c") {
-		t.Error("still subscribed after the loss")
-	}
-	told.follow(t, "c")
-	lossy.Deliver(&hub.Message{Channel: "c", Data: []byte("late")}) // of the subscription that is gone
-	engine.listeners["c"].Deliver(&hub.Message{Channel: "c", Data: []byte("new")})
-	same(t, "told, who came back", told.wait(t, 2)[1:], "c:new")
-	if info, err := h.Info(t.Context()); err != nil || info.Gaps != 1 || bystander.closed != nil {
-		t.Errorf("gaps: %d, %v; bystander closed: %v", info.Gaps, err, bystander.closed)
-	}
-	end(t, h, told, untold, bystander)
-}
-
-// gate is a codec that waits to be opened before it writes messages.
-type gate struct{ open chan struct{} }
-
-func (g gate) Encode(e hub.Event) []byte {
-	if e.Kind == hub.KindMessage {
-		<-g.open
-	}
-	return words{}.Encode(e)
-}
-
-func TestAShardThatCantKeepUpHoldsNobodyUp(t *testing.T) {
-	for name, size := range map[string]int{"many messages": 10, "many bytes": 100_000} {
-		t.Run(name, func(t *testing.T) {
-			engine := loopback{map[string]hub.Listener{}}
-			h, err := hub.New(hub.Config{Engine: engine, Shards: 1})
-			if err != nil {
-				t.Fatal(err)
-			}
-			g := gate{make(chan struct{})}
-			c := connect(t, h, hub.SessionConfig{Codec: g}).follow(t, "c")
-			m := &hub.Message{Channel: "c", Data: make([]byte, size)}
-			for range min(20_000, 100_000_000/size) { // more than an inbox has room for
-				engine.listeners["c"].Deliver(m)
-			}
-			close(g.open)
-			c.until(t, "word of the loss", func() bool { return len(c.got) > 0 && c.got[len(c.got)-1] == "unsubscribed c 0" })
-			end(t, h, c)
-		})
-	}
 }
 
 func TestPings(t *testing.T) {
@@ -156,11 +102,14 @@ func TestShutdownTellsEverybodyAFewAtATime(t *testing.T) {
 			clients = append(clients, connect(t, h, hub.SessionConfig{}))
 		}
 		start := time.Now()
+		var returning [6]atomic.Int64 // in each second from now on
 		for _, c := range clients {
 			go func() {
-				if r := c.waitClosed(t); r.Cause != hub.CauseShutdown {
+				r := c.waitClosed(t)
+				if r.Cause != hub.CauseShutdown || r.Retry < 500*time.Millisecond || r.Retry > 5*time.Second {
 					t.Errorf("closed for %+v", r)
 				}
+				returning[int(r.Retry.Seconds())].Add(1)
 				c.leave()
 			}()
 		}
@@ -169,6 +118,11 @@ func TestShutdownTellsEverybodyAFewAtATime(t *testing.T) {
 		}
 		if took := time.Since(start); took != 150*time.Millisecond { // 1000 at 5000 a second, the first 250 at once
 			t.Errorf("took %v", took)
+		}
+		for second := 1; second < 5; second++ {
+			if n := returning[second].Load(); n < 200 || n > 250 { // 1000 in 4.5 seconds
+				t.Errorf("%d clients are to come back in second %d", n, second)
+			}
 		}
 		if _, err := h.Open(hub.SessionConfig{Conn: clients[0], Codec: words{}}); hub.ErrorOf(err).Code != hub.CodeUnavailable {
 			t.Errorf("open after the end: %v", err)

@@ -6,8 +6,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"hash/maphash"
+	mathrand "math/rand/v2"
 	"runtime"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -80,11 +80,17 @@ type Hub struct {
 	seed    maphash.Seed
 	shards  []*shard
 
-	stop       chan struct{} // closed once, by Shutdown
+	life       context.Context // ended by end, which Shutdown calls
+	end        context.CancelFunc
+	stop       <-chan struct{} // of life
+	fills      chan struct{}   // has one for each fill under way
 	goroutines sync.WaitGroup
 
-	slow atomic.Int64 // sessions closed as slow
-	gaps atomic.Int64 // times that the engine lost a channel's messages on the way
+	slow   atomic.Int64 // see Info
+	gaps   atomic.Int64
+	filled atomic.Int64
+	lost   atomic.Int64
+	drops  atomic.Int64
 
 	mu       sync.Mutex
 	sessions map[string]*Session // guarded by mu; key: Client.ID
@@ -103,10 +109,12 @@ func New(config Config) (*Hub, error) {
 		id:       newID(),
 		started:  time.Now(),
 		seed:     maphash.MakeSeed(),
-		stop:     make(chan struct{}),
+		fills:    make(chan struct{}, maxFills),
 		sessions: map[string]*Session{},
 		empty:    make(chan struct{}),
 	}
+	h.life, h.end = context.WithCancel(context.Background())
+	h.stop = h.life.Done()
 	for range h.config.Shards {
 		s := newShard(h)
 		h.shards = append(h.shards, s)
@@ -114,120 +122,6 @@ func New(config Config) (*Hub, error) {
 	}
 	h.goroutines.Go(h.beat)
 	return h, nil
-}
-
-// Publish gives m to the engine: stored and then delivered, or delivered
-// without being stored if its channel's rule or o says so. It fills in m's ID, Position
-// and Time. duplicate: o's key had been used before, and m has the first one's ID. The error
-// is an [Error] of [CodeBadRequest], [CodeTooLarge], [CodeDenied], [CodeFull] or
-// [CodeUnavailable]. Data must be JSON: the caller has checked that.
-func (h *Hub) Publish(ctx context.Context, m *Message, o PublishOptions) (duplicate bool, err error) {
-	if err := h.checkPublish(m, &o); err != nil {
-		return false, err
-	}
-	return h.config.Engine.Publish(ctx, m, o)
-}
-
-// Schedule has a message published later, or again and again; see [Scheduler].
-// Errors are those of Publish, and [CodeNotAvailable].
-func (h *Hub) Schedule(ctx context.Context, s *Scheduled) (duplicate bool, err error) {
-	scheduler, err := h.scheduler()
-	if err != nil {
-		return false, err
-	}
-	key := s.Options.IdempotencyKey
-	s.Options.IdempotencyKey = "" // its TTL and the like must suit the rule, the key is for scheduling
-	if err := h.checkPublish(s.Message, &s.Options); err != nil {
-		return false, err
-	}
-	s.Options.IdempotencyKey = key
-	if err := checkKey("idempotency key", key); err != nil {
-		return false, err
-	}
-	return scheduler.Schedule(ctx, s)
-}
-
-// Scheduled returns what waits for its time; see [Scheduler].
-func (h *Hub) Scheduled(ctx context.Context, pattern, after string, limit int) (list []Scheduled, more bool, err error) {
-	if err := CheckPattern(pattern); err != nil {
-		return nil, false, err
-	}
-	scheduler, err := h.scheduler()
-	if err != nil {
-		return nil, false, err
-	}
-	return scheduler.Scheduled(ctx, pattern, after, limit)
-}
-
-// CancelScheduled forgets what is scheduled under an ID. It is false if that is
-// not there any more.
-func (h *Hub) CancelScheduled(ctx context.Context, id string) (bool, error) {
-	scheduler, err := h.scheduler()
-	if err != nil {
-		return false, err
-	}
-	return scheduler.Cancel(ctx, id)
-}
-
-func (h *Hub) scheduler() (Scheduler, error) {
-	if s, ok := h.config.Engine.(Scheduler); ok {
-		return s, nil
-	}
-	return nil, Errorf(CodeNotAvailable, "this hub's store can't schedule messages")
-}
-
-// checkPublish refuses what may not be published, and brings o in line with the
-// channel's rule.
-func (h *Hub) checkPublish(m *Message, o *PublishOptions) error {
-	if err := CheckChannel(m.Channel); err != nil {
-		return err
-	}
-	if len(m.Data) > h.config.MaxMessageBytes {
-		return Errorf(CodeTooLarge, "the message is %d bytes long: at most %d are allowed", len(m.Data), h.config.MaxMessageBytes)
-	}
-	rule := h.config.Rules.For(m.Channel)
-	switch {
-	case rule.Publishers == PublishersNobody:
-		return Errorf(CodeDenied, "nobody may publish to %q", m.Channel)
-	case rule.Publishers == PublishersServer && m.Publisher != nil:
-		return Errorf(CodeDenied, "clients may not publish to %q: a server may, over HTTP", m.Channel)
-	}
-	o.Live = o.Live || rule.Live
-	if err := errors.Join(checkKey("idempotency key", o.IdempotencyKey), checkKey("sequence ID", m.Sequence)); err != nil {
-		return err
-	}
-	switch {
-	case o.Live && o.IdempotencyKey != "":
-		return Errorf(CodeBadRequest, "a message that is not stored can't have an idempotency key: leave it out, or let the message be stored")
-	case o.Live && o.TTL != 0:
-		return Errorf(CodeBadRequest, "a message that is not stored can't have a TTL: leave it out, or let the message be stored")
-	case o.TTL != 0 && o.TTL < time.Second:
-		return Errorf(CodeBadRequest, "the TTL %v is too short: give a second or more", o.TTL)
-	}
-	return nil
-}
-
-// checkKey refuses what a header of the store can't hold.
-func checkKey(what, key string) error {
-	if len(key) > MaxKeyBytes {
-		return Errorf(CodeBadRequest, "the %s is %d bytes long: at most %d are allowed", what, len(key), MaxKeyBytes)
-	}
-	if strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' }) {
-		return Errorf(CodeBadRequest, "the %s %.40q has other characters than printable ASCII", what, key)
-	}
-	return nil
-}
-
-// RemoveHistory forgets a channel's stored messages.
-func (h *Hub) RemoveHistory(ctx context.Context, channel string) error {
-	if err := CheckChannel(channel); err != nil {
-		return err
-	}
-	remover, ok := h.config.Engine.(Remover)
-	if !ok {
-		return Errorf(CodeNotAvailable, "this hub's store can't remove history")
-	}
-	return remover.Remove(ctx, channel)
 }
 
 // Ready returns nil if a message would be stored now, else what is wrong.
@@ -255,7 +149,10 @@ type Info struct {
 	Channels          int // channels and patterns with a subscriber
 	Uptime            time.Duration
 	Slow              int64 // sessions closed because their outbox was full
-	Gaps              int64 // times that subscribers had to fetch what did not arrive
+	Gaps              int64 // times that stored messages were lost on the way to subscribers
+	Filled            int64 // stored messages that were lost on the way and brought from the store
+	Dropped           int64 // frames that slow sessions were spared, see SlowPolicy
+	Lost              int64 // messages that were lost on the way and not stored
 }
 
 // Info returns a snapshot. It asks every shard and waits for the answers.
@@ -267,6 +164,7 @@ func (h *Hub) Info(ctx context.Context) (Info, error) {
 	info := Info{
 		ID: h.id, Name: h.config.Name, Version: h.config.Version,
 		Channels: len(channels), Uptime: time.Since(h.started), Slow: h.slow.Load(), Gaps: h.gaps.Load(),
+		Filled: h.filled.Load(), Dropped: h.drops.Load(), Lost: h.lost.Load(),
 	}
 	users := map[string]bool{}
 	for _, s := range h.snapshot() {
@@ -324,7 +222,7 @@ func (h *Hub) snapshot() []*Session {
 }
 
 // Shutdown refuses new sessions, closes the present ones with [CauseShutdown],
-// drainRate of them a second so that they do not all come back at once, waits until
+// drainRate of them a second and each with another time to come back at, waits until
 // their transports have let go of them, and stops the hub's goroutines. When ctx is done
 // it stops waiting for sessions and returns ctx's error. It is called once.
 func (h *Hub) Shutdown(ctx context.Context) error {
@@ -342,27 +240,43 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
-	close(h.stop)
+	h.end()
 	h.goroutines.Wait()
 	return err
 }
 
-// drainRate is how many sessions a second are told to come back later.
-const drainRate = 5000
+// drainRate is how many sessions a second are told to come back later. They are
+// told a time of returnSoonest to returnLatest, or later if more than returnRate a second
+// would come.
+const (
+	drainRate     = 5000
+	returnRate    = 2000
+	returnSoonest = 500 * time.Millisecond
+	returnLatest  = 5 * time.Second
+)
 
 func (h *Hub) closeAll(ctx context.Context) {
 	const slices = 20 // of a second
 	pause := time.NewTicker(time.Second / slices)
 	defer pause.Stop()
-	for i, s := range h.snapshot() {
+	all := h.snapshot()
+	for i, s := range all {
 		if i > 0 && i%(drainRate/slices) == 0 {
 			select {
 			case <-pause.C:
 			case <-ctx.Done():
 			}
 		}
-		s.Close(Reason{Cause: CauseShutdown})
+		s.Close(Reason{Cause: CauseShutdown, Retry: returnIn(i, len(all))})
 	}
+}
+
+// returnIn spreads the return of n sessions: each has a random time in a slot of
+// its own, and a snapshot has them in no order.
+func returnIn(i, n int) time.Duration {
+	span := max(returnLatest-returnSoonest, time.Duration(n)*time.Second/returnRate)
+	slot := span / time.Duration(n)
+	return returnSoonest + time.Duration(i)*slot + mathrand.N(slot+1)
 }
 
 func (h *Hub) add(s *Session) error {

@@ -35,12 +35,16 @@ type Message struct {
 	// Sequence, if not "", is the publisher's name for what this is the newest state of:
 	// the store keeps only the newest message of a channel with each Sequence.
 	Sequence string
-	// Exclude, if not "", is the ID of the client that is not told of it.
+	// Exclude, if not "", is the ID of the client that is not told of it, see [Message.Excludes].
 	Exclude string
 	// Prev is the Seq of the message before this one in its channel, known only to
 	// listeners; 0: there was none, or it is not known. It may be one that is gone.
 	Prev uint64
 }
+
+// Excludes reports whether a client is not to be told of m. The hub heeds it for
+// what is live; who reads history on a client's behalf must ask.
+func (m *Message) Excludes(c *Client) bool { return m.Exclude != "" && m.Exclude == c.ID }
 
 // Client is what others may see of a session: in presence, in join and leave
 // events and as the publisher of a message.

@@ -11,53 +11,81 @@ type outbox struct {
 	limit int // bytes, static
 
 	mu       sync.Mutex
-	frames   [][]byte // guarded by mu; those before head have been taken
-	head     int
-	bytes    int // cost of the frames that wait
-	reserved int // cost of the frames that paused subscriptions hold
+	queue    queue // guarded by mu, as is the rest
+	reserved int   // cost of the frames that paused subscriptions hold
 	awake    bool
 	ending   *Reason       // set once; nothing is queued any more
 	told     bool          // the conn was told of the end, or is about to be
 	room     chan struct{} // closed when there is room; nil if nobody waits
 }
 
-// keepFrames is the length of a slice that an idle outbox may keep for reuse.
-const keepFrames = 16
+// pushed is what became of a parcel.
+type pushed struct {
+	wake    bool // the transport was idle and must be woken
+	full    bool // there is no room: nothing was queued, and the session is to be closed
+	dropped int  // loose frames that had to go, or the parcel itself
+}
 
-// cost is what a frame counts in an outbox: its bytes and its place in the queue.
-func cost(frame []byte) int { return len(frame) + 32 }
-
-// push adds a frame; released: its cost had been reserved. wake: the
-// transport was idle and must be woken. full: there is no room, nothing was queued. A frame
-// of any size fits while at most half of the outbox is in use, or nothing waits in it.
-func (o *outbox) push(frame []byte, released bool) (wake, full bool) {
+// push adds a frame; reserved: its cost had been reserved. A frame of any size
+// fits while at most half of the outbox is in use, or nothing waits in it.
+func (o *outbox) push(p parcel, reserved bool) (r pushed) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if released {
-		o.reserved -= cost(frame)
+	if reserved {
+		o.reserved -= cost(p.frame)
 	}
 	if o.ending != nil {
-		return false, false
+		return r
 	}
-	if used := o.bytes + o.reserved; used+cost(frame) > o.limit && used > o.limit/2 && o.bytes > 0 {
-		return false, true
+	if _, ok := o.queue.replace(p); ok {
+		for r.dropped = 1; o.queue.bytes+o.reserved > o.limit && o.queue.evict() > 0; {
+			r.dropped++
+		}
+		return r
 	}
-	o.frames = append(o.frames, frame)
-	o.bytes += cost(frame)
-	wake, o.awake = !o.awake, true
-	return wake, false
+	for o.queue.bytes > 0 && !o.fits(p.frame) {
+		switch {
+		case o.queue.evict() > 0:
+			r.dropped++
+		case p.slow == SlowDisconnect:
+			r.full = true
+			return r
+		default:
+			r.dropped++
+			return r
+		}
+	}
+	o.queue.add(p)
+	r.wake, o.awake = !o.awake, true
+	return r
+}
+
+func (o *outbox) fits(frame []byte) bool {
+	used := o.queue.bytes + o.reserved
+	return used+cost(frame) <= o.limit || used <= o.limit/2
+}
+
+// over reports whether newer states that took the place of smaller ones have
+// filled it past its limit.
+func (o *outbox) over() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.queue.bytes+o.reserved > o.limit
 }
 
 // reserve counts a frame that is held elsewhere for this outbox. It is false if
-// there is no room for it.
-func (o *outbox) reserve(frame []byte) bool {
+// there is no room for it, even without the loose frames, of which some were dropped.
+func (o *outbox) reserve(frame []byte) (ok bool, dropped int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if used := o.bytes + o.reserved; used+cost(frame) > o.limit && used > o.limit/2 {
-		return false
+	for !o.fits(frame) {
+		if o.queue.evict() == 0 {
+			return false, dropped
+		}
+		dropped++
 	}
 	o.reserved += cost(frame)
-	return true
+	return true, dropped
 }
 
 // take appends waiting frames of up to maxBytes, but one at least, to dst. If
@@ -66,42 +94,25 @@ func (o *outbox) reserve(frame []byte) bool {
 func (o *outbox) take(dst [][]byte, maxBytes int) ([][]byte, *Reason) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.head == len(o.frames) {
-		o.awake = false
-		return dst, o.endNow()
-	}
-	for size := 0; o.head < len(o.frames); o.head++ {
-		frame := o.frames[o.head]
-		if size > 0 && size+len(frame) > maxBytes {
+	size := 0
+	for {
+		next, ok := o.queue.first()
+		if !ok || size > 0 && size+len(next.frame) > maxBytes {
 			break
 		}
-		size += max(1, len(frame))
-		o.bytes -= cost(frame)
-		o.frames[o.head] = nil
-		dst = append(dst, frame)
+		size += max(1, len(next.frame))
+		dst = append(dst, next.frame)
+		o.queue.drop()
 	}
-	o.tidy()
+	o.queue.tidy()
 	if o.hasRoom() {
 		o.wakeWaiters()
 	}
-	return dst, nil
-}
-
-func (o *outbox) tidy() {
-	if o.head < len(o.frames) {
-		if o.head >= keepFrames && o.head >= len(o.frames)/2 {
-			n := copy(o.frames, o.frames[o.head:])
-			clear(o.frames[n:])
-			o.frames, o.head = o.frames[:n], 0
-		}
-		return
+	if size > 0 {
+		return dst, nil
 	}
-	o.head = 0
-	if cap(o.frames) > keepFrames {
-		o.frames = nil
-	} else {
-		o.frames = o.frames[:0]
-	}
+	o.awake = false
+	return dst, o.endNow()
 }
 
 // end lets nothing more in. first: this call did it. now: nothing waits, so the
@@ -115,7 +126,7 @@ func (o *outbox) end(r Reason) (first, now bool) {
 	o.ending = &r
 	o.wakeWaiters()
 	if r.Cause == CauseSlow {
-		o.frames, o.head, o.bytes = nil, 0, 0
+		o.queue = queue{}
 		return true, o.endNow() != nil
 	}
 	return true, !o.awake && o.endNow() != nil
@@ -138,7 +149,9 @@ func (o *outbox) endNow() *Reason {
 
 // hasRoom is also true if nothing waits: what is reserved may be given back only
 // by the one who asks.
-func (o *outbox) hasRoom() bool { return o.bytes == 0 || o.bytes+o.reserved <= o.limit/2 }
+func (o *outbox) hasRoom() bool {
+	return o.queue.bytes == 0 || o.queue.bytes+o.reserved <= o.limit/2
+}
 
 func (o *outbox) wakeWaiters() {
 	if o.room != nil {
@@ -172,11 +185,11 @@ func (o *outbox) waitRoom(ctx context.Context) error {
 	}
 }
 
-// release gives back what was reserved for a frame that will not be sent.
-func (o *outbox) release(frame []byte) {
+// release gives back what was reserved for frames that will not be sent.
+func (o *outbox) release(cost int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.reserved -= cost(frame)
+	o.reserved -= cost
 	if o.hasRoom() {
 		o.wakeWaiters()
 	}

@@ -7,10 +7,14 @@ import (
 )
 
 // Presence returns the clients subscribed to exactly this channel, sorted by ID.
-// Those who reach it through a pattern are not in it.
+// Those who reach it through a pattern are not in it. The error is an [Error] of
+// [CodeNotAvailable] if the channel's rule hides presence.
 func (h *Hub) Presence(ctx context.Context, channel string) ([]Client, error) {
 	if err := CheckChannel(channel); err != nil {
 		return nil, err
+	}
+	if h.config.Rules.For(channel).NoPresence {
+		return nil, Errorf(CodeNotAvailable, "presence is switched off for %q by the rule of that channel", channel)
 	}
 	var all []Client
 	err := h.ask(ctx, func(s *shard) {

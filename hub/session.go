@@ -88,14 +88,14 @@ func (s *Session) Pong() bool { return s.pingOpen.Swap(false) }
 
 // Send puts a frame for this client alone into its outbox. It never blocks: if
 // the outbox is full, the session is closed as slow. After Close it does nothing.
-func (s *Session) Send(frame []byte) { s.push(frame, false) }
-
-// push queues a frame; released: room for it had been reserved.
-func (s *Session) push(frame []byte, released bool) {
-	wake, full := s.outbox.push(frame, released)
-	if full {
+func (s *Session) Send(frame []byte) {
+	r := s.outbox.push(parcel{frame: frame}, false)
+	if r.dropped > 0 {
+		s.hub.drops.Add(int64(r.dropped))
+	}
+	if r.full {
 		s.Close(Reason{Cause: CauseSlow})
-	} else if wake {
+	} else if r.wake {
 		s.conn.Wake()
 	}
 }

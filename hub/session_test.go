@@ -126,6 +126,29 @@ func TestAFilterLeavesMessagesOut(t *testing.T) {
 	same(t, "got", c.wait(t, 2), "c:1", "c:3")
 }
 
+func TestTheExcludedClientIsNotTold(t *testing.T) {
+	h := newHub(t, hub.Config{})
+	sender, other := connect(t, h, hub.SessionConfig{}).follow(t, "c"), connect(t, h, hub.SessionConfig{}).follow(t, "c")
+	paused := connect(t, h, hub.SessionConfig{})
+	sub := paused.subscribe(t, "c")
+	for i, id := range []string{"", sender.Client().ID, paused.Client().ID, "nobody"} {
+		for _, live := range []bool{false, true} {
+			m := &hub.Message{Channel: "c", Data: fmt.Append(nil, i), Exclude: id}
+			if _, err := h.Publish(t.Context(), m, hub.PublishOptions{Live: live}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	same(t, "other", other.wait(t, 8), "c:0", "c:0", "c:1", "c:1", "c:2", "c:2", "c:3", "c:3")
+	same(t, "sender", sender.wait(t, 6), "c:0", "c:0", "c:2", "c:2", "c:3", "c:3")
+	sub.Resume(hub.Position{})
+	same(t, "paused", paused.wait(t, 6), "c:0", "c:0", "c:1", "c:1", "c:3", "c:3")
+	page, err := h.History(t.Context(), hub.Query{Channel: "c", Limit: 9})
+	if err != nil || len(page.Messages) != 4 || !page.Messages[1].Excludes(sender.Client()) || page.Messages[0].Excludes(sender.Client()) || page.Messages[1].Excludes(other.Client()) {
+		t.Errorf("history does not say who is excluded: %+v, %v", page.Messages, err)
+	}
+}
+
 func TestAnEventIsEncodedOncePerCodec(t *testing.T) {
 	h := newHub(t, hub.Config{})
 	one, two := words{name: "1 ", calls: &counter{}}, words{name: "2 ", calls: &counter{}}

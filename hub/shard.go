@@ -4,13 +4,12 @@ import (
 	"context"
 	"fmt"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 )
 
 // Bounds of a shard's inbox, in messages and in bytes of their data. What comes
-// when it is full is lost on the way, see [entry.Lost].
+// when it is full is lost on the way, see [entry.Deliver].
 const (
 	inboxOps   = 16 << 10
 	inboxBytes = 64 << 20
@@ -24,15 +23,17 @@ type shard struct {
 
 	// owned by run
 	keys  map[string]*entry
+	heard Position   // the highest that came from the engine
 	woken []*Session // to be woken once what is in the inbox is handled
 	// frames offered, and the bytes of one of each, since the last wakeAll
 	offered, offeredBytes int
 
 	waiting atomic.Int64  // bytes of the messages in the inbox
 	alarm   chan struct{} // one slot: losing has entries
+	lossy   atomic.Bool   // losing has entries
 
 	mu     sync.Mutex
-	losing []*entry // guarded by mu; those that lost a message
+	losing map[*entry]bool // guarded by mu; those that lost a message, and whether that came late
 }
 
 // op is work for a shard: a message for an entry, or a call.
@@ -42,83 +43,8 @@ type op struct {
 	call    func()
 }
 
-// entry is a channel or pattern with at least one subscriber.
-type entry struct {
-	key    string // static
-	shard  *shard
-	groups []*group
-	count  int    // of parts over all groups
-	stop   func() // ends the engine's delivery
-}
-
-// Deliver implements [Listener]. It does not block: a shard that can't keep up
-// would hold up all others.
-func (e *entry) Deliver(m *Message) {
-	s, size := e.shard, int64(len(m.Data))
-	if s.waiting.Add(size) <= inboxBytes {
-		select {
-		case s.inbox <- op{entry: e, message: m}:
-			return
-		default:
-		}
-	}
-	s.waiting.Add(-size)
-	e.Lost()
-}
-
-// Lost implements [Listener]. It does not block.
-func (e *entry) Lost() {
-	s := e.shard
-	s.mu.Lock()
-	if !slices.Contains(s.losing, e) {
-		s.losing = append(s.losing, e)
-	}
-	s.mu.Unlock()
-	select {
-	case s.alarm <- struct{}{}:
-	default:
-	}
-}
-
-// giveUp ends the subscriptions of entries that lost a message.
-func (s *shard) giveUp() {
-	s.mu.Lock()
-	losing := s.losing
-	s.losing = nil
-	s.mu.Unlock()
-	for _, e := range losing {
-		e.lost()
-	}
-}
-
-// lost ends all subscriptions that may miss a message, and tells the clients
-// to come back for it: they know what they have seen.
-func (e *entry) lost() {
-	if e.count == 0 {
-		return // nobody is left to miss it
-	}
-	var subs []*Subscription
-	for _, g := range e.groups {
-		for _, p := range g.parts {
-			subs = append(subs, p.sub)
-		}
-	}
-	e.shard.hub.gaps.Add(1)
-	for _, sub := range subs {
-		sub.session.forget(sub)
-		e.shard.unsubscribe(sub, &Reason{Cause: CauseGap})
-	}
-}
-
-// group holds the subscribers of one key that share each encoded frame.
-type group struct {
-	entry *entry
-	codec Codec
-	parts []*part
-}
-
 func newShard(h *Hub) *shard {
-	return &shard{hub: h, inbox: make(chan op, inboxOps), keys: map[string]*entry{}, alarm: make(chan struct{}, 1)}
+	return &shard{hub: h, inbox: make(chan op, inboxOps), keys: map[string]*entry{}, alarm: make(chan struct{}, 1), losing: map[*entry]bool{}}
 }
 
 func (s *shard) run() {
@@ -127,7 +53,7 @@ func (s *shard) run() {
 		case o := <-s.inbox:
 			s.handle(o)
 		case <-s.alarm:
-			s.giveUp()
+			s.notice()
 		case <-s.hub.stop:
 			for _, e := range s.keys {
 				e.stop()
@@ -139,16 +65,21 @@ func (s *shard) run() {
 	}
 }
 
+// handle does an op. A loss is noticed before anything that came after it.
 func (s *shard) handle(o op) {
+	if s.lossy.Load() {
+		s.notice()
+	}
 	s.offered++
 	if o.call != nil {
 		o.call()
 		return
 	}
 	s.waiting.Add(-int64(len(o.message.Data)))
-	if o.message.Data != nil {
-		s.fanOut(o.entry, o.message)
+	if o.message.Position.Seq > s.heard.Seq {
+		s.heard = o.message.Position
 	}
+	o.entry.hear(o.message)
 }
 
 // Bounds on what is offered to subscribers before those are woken: frames, some
@@ -179,13 +110,17 @@ func (s *shard) gather() {
 	}
 }
 
-// send queues a frame for a session, whose transport is woken by wakeAll.
-func (s *shard) send(session *Session, frame []byte) {
-	wake, full := session.outbox.push(frame, false)
+// send queues a frame for a session, whose transport is woken by wakeAll;
+// reserved: room for it had been reserved.
+func (s *shard) send(session *Session, p parcel, reserved bool) {
+	r := session.outbox.push(p, reserved)
+	if r.dropped > 0 {
+		s.hub.drops.Add(int64(r.dropped))
+	}
 	switch {
-	case full:
+	case r.full:
 		session.Close(Reason{Cause: CauseSlow})
-	case wake:
+	case r.wake:
 		s.woken = append(s.woken, session)
 	}
 }
@@ -230,15 +165,19 @@ func (s *shard) do(ctx context.Context, f func()) error {
 
 // fanOut encodes a message once for each group and offers it to its members.
 func (s *shard) fanOut(e *entry, m *Message) {
+	rule := e.rule
+	if rule == nil {
+		rule = s.hub.config.Rules.For(m.Channel)
+	}
+	p := parcel{seq: m.Position.Seq, slow: rule.Slow, channel: m.Channel}
 	for _, g := range e.groups {
-		frame := g.codec.Encode(Event{Kind: KindMessage, Subscription: e.key, Message: m})
-		if frame == nil {
+		if p.frame = g.codec.Encode(Event{Kind: KindMessage, Subscription: e.key, Message: m}); p.frame == nil {
 			continue
 		}
 		s.offered += len(g.parts)
-		s.offeredBytes += len(frame)
-		for _, p := range g.parts {
-			p.offer(m, frame)
+		s.offeredBytes += len(p.frame)
+		for _, member := range g.parts {
+			member.offer(m, p)
 		}
 	}
 }
@@ -269,10 +208,10 @@ func (s *shard) unsubscribe(sub *Subscription, told *Reason) {
 	}
 	sub.gone = true
 	s.leave(sub)
-	for _, h := range sub.held {
-		sub.session.outbox.release(h.frame)
+	if sub.held != nil {
+		sub.session.outbox.release(sub.held.bytes)
+		sub.held = nil
 	}
-	sub.held = nil
 	switch {
 	case told == nil:
 	case sub.paused:
@@ -304,7 +243,10 @@ func (s *shard) entry(key string) (*entry, error) {
 	if e := s.keys[key]; e != nil {
 		return e, nil
 	}
-	e := &entry{key: key, shard: s}
+	e := &entry{key: key, shard: s, trail: newTrail(key)}
+	if !IsPattern(key) {
+		e.rule = s.hub.config.Rules.For(key)
+	}
 	stop, err := s.hub.config.Engine.Listen(key, e)
 	if err != nil {
 		return nil, &Error{Code: CodeUnavailable, Message: "the hub can't take subscriptions now", Err: fmt.Errorf("listen to %q: %w", key, err)}
@@ -314,39 +256,10 @@ func (s *shard) entry(key string) (*entry, error) {
 	return e, nil
 }
 
-func (e *entry) enter(p *part) {
-	e.count++
-	codec := p.sub.session.codec
-	for _, g := range e.groups {
-		if g.codec == codec {
-			g.add(p)
-			return
-		}
-	}
-	g := &group{entry: e, codec: codec}
-	e.groups = append(e.groups, g)
-	g.add(p)
-}
-
-func (g *group) add(p *part) {
-	p.group, p.index = g, len(g.parts)
-	g.parts = append(g.parts, p)
-}
-
-// remove moves the last part to p's place; an empty group stays for the next.
-func (g *group) remove(p *part) {
-	last := len(g.parts) - 1
-	g.parts[p.index] = g.parts[last]
-	g.parts[p.index].index = p.index
-	g.parts[last] = nil
-	g.parts = g.parts[:last]
-	p.group = nil
-}
-
 // announce tells the subscribers of a channel who asked for it that a client
-// came or went. Patterns have no joins: nobody is in one.
+// came or went, unless its rule hides that. Patterns have no joins: nobody is in one.
 func (s *shard) announce(e *entry, kind Kind, c *Client) {
-	if IsPattern(e.key) {
+	if e.rule == nil || e.rule.NoJoinLeave {
 		return
 	}
 	for _, g := range e.groups {
@@ -360,7 +273,7 @@ func (s *shard) announce(e *entry, kind Kind, c *Client) {
 					break
 				}
 			}
-			p.sub.give(0, frame)
+			p.sub.give(parcel{frame: frame})
 		}
 	}
 }

@@ -30,11 +30,13 @@ type Subscription struct {
 	parts     []part // one a key; owned by the shard but for the keys
 
 	// owned by the shard
-	paused bool
-	held   []heldFrame
-	floor  uint64 // stored messages up to here have been sent or are not wanted
-	gone   bool
-	told   *Reason // to tell the client at Resume; nil: nothing
+	resumed bool
+	paused  bool     // what comes is held: until resumed, and while catching up
+	held    *queue   // nil: nothing
+	after   Position // stored messages up to here are not wanted
+	mend    mend
+	gone    bool
+	told    *Reason // to tell the client at Resume; nil: nothing
 }
 
 // part is a subscription's place among the subscribers of one key.
@@ -43,12 +45,6 @@ type part struct {
 	key   string
 	group *group // owned by the shard; nil until entered
 	index int
-}
-
-// heldFrame waits for Resume. seq is 0 for what is not a stored message.
-type heldFrame struct {
-	seq   uint64
-	frame []byte
 }
 
 // Subscribe registers a paused subscription. When it returns, every message
@@ -176,31 +172,54 @@ func (s *Session) forget(sub *Subscription) bool {
 }
 
 // Resume sends what was held but for stored messages up to after, and lets the
-// rest flow. Messages at or before after never come. It is called once and does not wait.
+// rest flow: every stored message behind after, unless that is the zero Position, which
+// asks for what comes from now on. It is called once and does not wait.
 func (sub *Subscription) Resume(after Position) {
-	sub.shard.post(op{call: func() { sub.resume(after.Seq) }})
+	sub.shard.post(op{call: func() { sub.resume(after) }})
 }
 
-func (sub *Subscription) resume(floor uint64) {
-	sub.floor, sub.paused = floor, false
+func (sub *Subscription) resume(after Position) {
+	sub.resumed, sub.after = true, after
+	for i := range sub.parts {
+		if g := sub.parts[i].group; g != nil && !g.entry.trail.resume(after) {
+			sub.mend.broken = true
+		}
+	}
+	if !sub.mend.broken || sub.gone {
+		sub.flow()
+		return
+	}
+	if !after.IsZero() {
+		sub.mend.whole = after
+	}
+	sub.catchUp()
+}
+
+// flow ends the pause.
+func (sub *Subscription) flow() {
+	sub.paused = false
 	if sub.told != nil {
 		sub.session.tellUnsubscribed(sub.name(), *sub.told)
 		sub.told = nil
 	}
-	for _, h := range sub.held {
-		if h.seq != 0 && h.seq <= floor {
-			sub.session.outbox.release(h.frame)
+	held := sub.held
+	if sub.held = nil; held == nil {
+		return
+	}
+	for p, ok := held.pop(); ok; p, ok = held.pop() {
+		if p.seq != 0 && sub.had(p.seq) {
+			sub.session.outbox.release(cost(p.frame))
 		} else {
-			sub.session.push(h.frame, true)
+			sub.shard.send(sub.session, p, true)
 		}
 	}
-	sub.held = nil
 }
 
-// offer hands a message's frame to the subscriber if it is meant for it.
-func (p *part) offer(m *Message, frame []byte) {
+// offer hands a message to the subscriber if it is meant for it. The parcel is
+// what all members of the group get.
+func (p *part) offer(m *Message, parcel parcel) {
 	sub := p.sub
-	if m.Position.Seq != 0 && m.Position.Seq <= sub.floor {
+	if m.Position.Seq != 0 && sub.had(m.Position.Seq) || m.Excludes(sub.client) {
 		return
 	}
 	if len(sub.parts) > 1 && p.isDouble(m.Channel) {
@@ -209,7 +228,8 @@ func (p *part) offer(m *Message, frame []byte) {
 	if sub.filter != nil && !sub.filter(m) {
 		return
 	}
-	sub.give(m.Position.Seq, frame)
+	parcel.part = p
+	sub.give(parcel)
 }
 
 // isDouble: an earlier key of the same subscription has brought the message.
@@ -227,14 +247,59 @@ func (p *part) isDouble(channel string) bool {
 }
 
 // give queues a frame, or holds it while paused.
-func (sub *Subscription) give(seq uint64, frame []byte) {
-	if !sub.paused {
-		sub.shard.send(sub.session, frame)
+func (sub *Subscription) give(p parcel) {
+	switch {
+	case p.seq != 0 && sub.mend.broken:
+		if sub.resumed && p.seq <= sub.mend.whole.Seq { // it comes late, but only now
+			sub.shard.send(sub.session, p, false)
+		}
+	case sub.paused:
+		sub.hold(p)
+	default:
+		sub.shard.send(sub.session, p, false)
+	}
+}
+
+// hold keeps a frame for later. It counts against the outbox, by its channel's
+// policy.
+func (sub *Subscription) hold(p parcel) {
+	if sub.held == nil {
+		sub.held = &queue{}
+	}
+	outbox, h := &sub.session.outbox, sub.shard.hub
+	if freed, ok := sub.held.replace(p); ok {
+		h.drops.Add(1)
+		outbox.release(freed)
+		for outbox.over() && sub.evictHeld() {
+		}
 		return
 	}
-	if !sub.session.outbox.reserve(frame) {
+	for {
+		ok, dropped := outbox.reserve(p.frame)
+		h.drops.Add(int64(dropped))
+		if ok {
+			sub.held.add(p)
+			return
+		}
+		if !sub.evictHeld() {
+			break
+		}
+	}
+	if p.slow == SlowDisconnect {
 		sub.session.Close(Reason{Cause: CauseSlow})
-		return
+	} else {
+		h.drops.Add(1)
 	}
-	sub.held = append(sub.held, heldFrame{seq, frame})
+}
+
+// evictHeld drops the oldest loose frame that is held. It is false if there is
+// none.
+func (sub *Subscription) evictHeld() bool {
+	freed := sub.held.evict()
+	if freed == 0 {
+		return false
+	}
+	sub.session.outbox.release(freed)
+	sub.shard.hub.drops.Add(1)
+	return true
 }

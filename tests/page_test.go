@@ -101,6 +101,35 @@ func TestPageFeed(t *testing.T) {
 	waitForSubscribers(h, "sensor.*", 0)
 }
 
+// An update takes the place of what it updates, live and from history; a message
+// that is cleared is marked as read, and one that is deleted goes.
+func TestPageFollowsSequences(t *testing.T) {
+	t.Parallel()
+	h := startHub(t)
+	h.publish("jobs", "before")
+	first := h.publish("jobs", "job at 10 percent")
+	h.publish("jobs", "after")
+	p := startBrowser(t).open(h.url + "/jobs")
+	p.wantText("log", "Messages", "before", "job at 10 percent", "after")
+	h.do("PUT", "/jobs/"+first.ID, "job at 50 percent")
+	p.wantText("log", "Messages", "before", "job at 50 percent", "after")
+	if n := p.count("log", "Messages", "job at"); n != 1 {
+		t.Errorf("the job is shown %d times", n)
+	}
+	h.do("PUT", "/jobs/"+first.ID+"/clear", "")
+	p.wantText("log", "Messages", "before", "job at 50 percent", "read", "after")
+	again := startBrowser(t).open(h.url + "/jobs")
+	again.wantText("log", "Messages", "before", "after", "job at 50 percent", "read")
+	h.do("DELETE", "/jobs/"+first.ID, "")
+	for _, tab := range []*tab{p, again} {
+		eventually(t, "the job is gone", func() bool { return tab.count("log", "Messages", "job at") == 0 })
+		tab.wantText("log", "Messages", "before", "after")
+		if tab.count("log", "Messages", "sequence_id") != 0 {
+			t.Error("an event is shown as a message")
+		}
+	}
+}
+
 // What the form sends and what its curl line sends is the same, and arrives in
 // every tab as a notification.
 func TestPageNotifications(t *testing.T) {

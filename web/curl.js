@@ -6,7 +6,7 @@
  *
  * Fields of a notification; empty ones are left out. The priority is min, low, high or max;
  * tags are separated by commas.
- * @typedef {{channel: string, message: string, title: string, priority: string, tags: string, click: string}} Fields
+ * @typedef {{channel: string, message: string, title: string, priority: string, tags: string, click: string, delay: string}} Fields
  */
 
 /** What curl -d says that it sends, unless it is told otherwise. */
@@ -25,7 +25,8 @@ const PRIORITIES = new Map([['min', 1], ['low', 2], ['high', 4], ['max', 5]]);
  */
 export function notificationRequest(base, fields) {
   const [title, tags, click] = [fields.title.trim(), fields.tags.trim(), fields.click.trim()];
-  const headers = present({Title: title, Priority: fields.priority, Tags: tags, Click: click});
+  const {delay} = fields;
+  const headers = present({Title: title, Priority: fields.priority, Tags: tags, Click: click, Delay: delay});
   if (Object.values(headers).every((value) => /^[ -~]*$/.test(value) && !value.includes('=?'))) {
     return {url: channelURL(base, fields.channel), headers, body: fields.message};
   }
@@ -37,6 +38,7 @@ export function notificationRequest(base, fields) {
     priority: PRIORITIES.get(fields.priority) ?? '',
     tags: list.length > 0 ? list : '',
     click,
+    delay,
   });
   return {url: base, headers: {'Content-Type': 'application/json'}, body: JSON.stringify(body)};
 }

@@ -42,6 +42,23 @@ function webLink(address) {
 }
 
 /**
+ * What a message is a state of: its sequence id, or its own, which later ones name; '' if it has
+ * neither. event says what happened to that instead.
+ * @param {unknown} data
+ * @param {import('./subscription.js').Position} position
+ * @returns {{id: string, event: string}}
+ */
+export function sequenceOf(data, {epoch, offset}) {
+  const {event = '', message, sequence_id: id} = Object(data);
+  if (id && typeof id === 'string') return {id, event: message === undefined && /^message_(delete|clear)$/.test(event) ? event : ''};
+  let digits = '';
+  for (let n = offset; n > 0 || digits.length < 7; n = Math.floor(n / 62)) digits = digit(n % 62) + digits;
+  return {id: offset ? epoch + digits : '', event: ''};
+}
+
+const digit = (/** @type {number} */ n) => String.fromCharCode(n + (n < 10 ? 48 : n < 36 ? 55 : 61));
+
+/**
  * Who published a message.
  * @param {import('./subscription.js').ClientInfo | undefined} info
  */

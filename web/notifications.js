@@ -55,6 +55,7 @@ export class Notifications {
       priority: value('priority'),
       tags: value('tags'),
       click: value('click'),
+      delay: value('delay').trim(),
     });
   }
 
@@ -69,7 +70,8 @@ export class Notifications {
     });
     const reply = await response.json().catch(() => ({}));
     if (!response.ok) throw new Error(`Not sent: ${reply.error ?? `status ${response.status}`}.`);
-    return `Sent to ${channel}${reply.offset ? `, offset ${reply.offset}` : ''}.`;
+    if (reply.scheduled) return `Due ${new Date(reply.time * 1000).toLocaleString()}.`;
+    return `${reply.duplicate ? 'Was sent' : 'Sent'} to ${channel}${reply.offset ? `, offset ${reply.offset}` : ''}.`;
   }
 
   /** @param {string} channel @param {Content} content */

@@ -1,6 +1,6 @@
 import {fill, findElement, showTime, stamp} from './dom.js';
 import {Log} from './log.js';
-import {contentOf, senderOf} from './message.js';
+import {contentOf, senderOf, sequenceOf} from './message.js';
 
 /**
  * Entry is a message as the timeline takes it.
@@ -8,19 +8,23 @@ import {contentOf, senderOf} from './message.js';
  *
  * Place orders rows: by offset within an epoch, else by time.
  * @typedef {{epoch: string, offset: number, time: number}} Place
- * @typedef {{element: HTMLElement, key: string, place: Place}} Row
+ *
+ * A row stays at its place; state is that of what it shows of its sequence.
+ * @typedef {{element: HTMLElement, key: string, place: Place, state: Place, sequence: string, event: string}} Row
  */
 
 const MOST_ROWS = 1_000; // the oldest go when there are more,
 const MOST_READ = 10_000; // unless one has scrolled up to read: then later
 
-/** Timeline shows messages of any channels in one list, each once. */
+/** Timeline shows messages of any channels in one list, each once; of a sequence its newest state. */
 export class Timeline {
   #log;
   /** @type {Row[]} as in the list */
   #rows = [];
   /** @type {Set<string>} of the stored messages shown */
   #keys = new Set();
+  /** @type {Map<string, Row>} by sequence; the event if there is nothing to show */
+  #shown = new Map();
   #onTrim;
 
   /**
@@ -35,18 +39,18 @@ export class Timeline {
   /**
    * Adds a message at the end.
    * @param {Entry} entry
-   * @returns {boolean} whether it was not shown yet
+   * @returns {boolean} whether it is a new one
    */
   arrive(entry) {
     const row = this.#row(entry);
-    if (row) this.#log.soon(() => this.#append(row));
-    return row !== null;
+    if (row) this.#log.soon(() => this.#isNew(row) && this.#append(row));
+    return row?.event === '';
   }
 
   /** Adds messages from history where they belong. @param {Entry[]} entries newest first */
   insert(entries) {
     this.#log.now(() => {
-      for (const row of entries.map((entry) => this.#row(entry))) if (row) this.#put(row, this.#indexFor(row.place));
+      for (const row of entries.map((entry) => this.#row(entry))) if (row && this.#isNew(row)) this.#put(row, this.#indexFor(row.place));
     });
   }
 
@@ -62,7 +66,7 @@ export class Timeline {
     fill(element, 'text', text);
     this.#log.soon(() => {
       const place = this.#rows.at(-1)?.place ?? {epoch: '', offset: 0, time: 0};
-      this.#append({element, key: '', place});
+      this.#append({element, key: '', place, state: place, sequence: '', event: ''});
     });
     return (newer) => void fill(element, 'text', newer);
   }
@@ -75,11 +79,47 @@ export class Timeline {
 
   /** @param {Entry} entry @returns {Row | null} null if it is shown already */
   #row({channel, epoch, publication}) {
-    const {offset = 0, time = Date.now()} = publication;
-    const key = offset ? `${channel} ${epoch} ${offset}` : '';
+    const {data, offset = 0, time = Date.now()} = publication;
+    const {id, event} = sequenceOf(data, {epoch, offset});
+    const key = offset && !event ? `${channel} ${epoch} ${offset}` : '';
     if (this.#keys.has(key)) return null;
     if (key) this.#keys.add(key);
-    return {key, place: {epoch, offset, time}, element: rowElement(channel, time, publication)};
+    const place = {epoch, offset, time};
+    return {key, place, state: place, sequence: id && `${channel} ${id}`, event, element: rowElement(channel, time, publication)};
+  }
+
+  /** Whether a row is to be put, instead of changing what is shown. @param {Row} row */
+  #isNew(row) {
+    const shown = this.#shown.get(row.sequence);
+    const [older, newer] = shown && isLater(shown.state, row.state) ? [row, shown] : [shown, row];
+    const kept = newer.event === 'message_clear' && older || newer;
+    if (kept !== newer) {
+      kept.element.toggleAttribute('data-read', true);
+      fill(kept.element, 'offset', 'read');
+    }
+    if (shown && !shown.event && kept !== shown) {
+      const {element, key, state, event} = kept;
+      if (!event) {
+        element.toggleAttribute('data-bar', shown.element.hasAttribute('data-bar'));
+        shown.element.replaceWith(element);
+        this.#keys.delete(shown.key);
+        Object.assign(shown, {element, key, state});
+        return false;
+      }
+      this.#rows = this.#rows.filter((other) => other !== shown);
+      this.#forget([shown]);
+    }
+    if (row.sequence) this.#shown.set(row.sequence, kept);
+    return kept === row && !row.event;
+  }
+
+  /** @param {Row[]} rows */
+  #forget(rows) {
+    for (const {element, key, sequence} of rows) {
+      element.remove();
+      this.#keys.delete(key);
+      this.#shown.delete(sequence);
+    }
   }
 
   /** @param {Place} place */
@@ -100,10 +140,8 @@ export class Timeline {
   /** @param {number} most */
   #trim(most) {
     const excess = this.#rows.splice(0, Math.max(0, this.#rows.length - most));
-    for (const {element, key} of excess) {
-      element.remove();
-      this.#keys.delete(key);
-    }
+    this.#forget(excess);
+    if (this.#shown.size > 2 * MOST_READ) this.#shown.clear();
     if (excess.length > 0 && this.#rows[0]) this.#onTrim(this.#rows[0].place);
   }
 }

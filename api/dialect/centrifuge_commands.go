@@ -228,6 +228,8 @@ func (p *centrifugePeer) publish(ctx context.Context, c command) error {
 		Channel string          `json:"channel"`
 		Data    json.RawMessage `json:"data"`
 		Type    int32           `json:"type"`
+		// ExcludeSelf is not the protocol's own: this client is not told of it.
+		ExcludeSelf bool `json:"exclude_self"`
 	}
 	if err := c.decode(&q); err != nil {
 		return err
@@ -240,6 +242,9 @@ func (p *centrifugePeer) publish(ctx context.Context, c command) error {
 		return err
 	}
 	m := &hub.Message{Channel: q.Channel, Data: data, Publisher: p.publisher(q.Channel)}
+	if q.ExcludeSelf {
+		m.Exclude = m.Publisher.ID
+	}
 	if _, err := p.hub.Publish(ctx, m, hub.PublishOptions{}); err != nil {
 		return err
 	}

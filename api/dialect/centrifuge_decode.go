@@ -116,6 +116,9 @@ func badParams(method string, err error) error {
 
 // kindName describes in JSON's words what a Go type is read from.
 func kindName(t reflect.Type) string {
+	if t == reflect.TypeFor[apiText]() {
+		return "a string or a whole number"
+	}
 	switch t.Kind() {
 	case reflect.String:
 		return "a string"

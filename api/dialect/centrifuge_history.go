@@ -2,6 +2,7 @@ package dialect
 
 import (
 	"context"
+	"slices"
 
 	"fanfold/hub"
 )
@@ -77,16 +78,18 @@ const backlogPage = 256
 
 // backlog is what a client has missed, read page by page as it is taken.
 type backlog struct {
-	hub   *hub.Hub
-	query hub.Query      // for the next page
-	ready []*hub.Message // read and not yet taken
-	top   hub.Position   // of the first page
-	more  bool           // there are further pages
+	hub    *hub.Hub
+	client string         // what excludes it is left out
+	query  hub.Query      // for the next page
+	ready  []*hub.Message // read and not yet taken
+	top    hub.Position   // of the first page
+	more   bool           // there are further pages
 }
 
-// openBacklog reads the first page of what is behind a position.
-func openBacklog(ctx context.Context, h *hub.Hub, channel string, after hub.Position) (*backlog, error) {
-	b := &backlog{hub: h, more: true, query: hub.Query{Channel: channel, After: after, Limit: backlogPage}}
+// openBacklog reads the first page of what is behind a position and meant for a
+// client.
+func openBacklog(ctx context.Context, h *hub.Hub, client, channel string, after hub.Position) (*backlog, error) {
+	b := &backlog{hub: h, client: client, more: true, query: hub.Query{Channel: channel, After: after, Limit: backlogPage}}
 	page, err := b.read(ctx)
 	b.top = page.Top
 	return b, err
@@ -94,15 +97,20 @@ func openBacklog(ctx context.Context, h *hub.Hub, channel string, after hub.Posi
 
 func (b *backlog) read(ctx context.Context) (hub.Page, error) {
 	page, err := b.hub.History(ctx, b.query)
-	if err == nil {
-		b.ready, b.more = page.Messages, page.More
+	if err != nil {
+		return page, err
 	}
-	return page, err
+	if n := len(page.Messages); n > 0 {
+		b.query.After = page.Messages[n-1].Position
+	}
+	b.more = page.More
+	b.ready = slices.DeleteFunc(page.Messages, func(m *hub.Message) bool { return m.Exclude == b.client })
+	return page, nil
 }
 
 // next returns messages that are ready, of the next page if need be; none are the end.
 func (b *backlog) next(ctx context.Context) ([]*hub.Message, error) {
-	if len(b.ready) == 0 && b.more {
+	for len(b.ready) == 0 && b.more {
 		if _, err := b.read(ctx); err != nil {
 			return nil, err
 		}
@@ -111,12 +119,7 @@ func (b *backlog) next(ctx context.Context) ([]*hub.Message, error) {
 }
 
 // take removes the first n messages that are ready.
-func (b *backlog) take(n int) {
-	if n > 0 {
-		b.query.After = b.ready[n-1].Position
-		b.ready = b.ready[n:]
-	}
-}
+func (b *backlog) take(n int) { b.ready = b.ready[n:] }
 
 // end is the position up to which everything was taken, once next returns none.
 func (b *backlog) end() hub.Position {

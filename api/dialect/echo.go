@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"strings"
+	"time"
 
 	"fanfold/hub"
 )
@@ -16,12 +17,16 @@ import (
 //
 //	?fold=ascii | ?fold=unicode   how to fold, instead of the default
 //	?channel=a&channel=b.*        channels or patterns to be told of, from now on
+//	?since=10m                    and before that their stored messages: all, latest,
+//	                              none, a duration, Unix seconds or a message's id
 //
+// Nothing in plain text can say that stored messages are missing: those that are kept come.
 // All connections of a hub share one *Echo, and so each encoded frame. Its fields
 // must not change once it is in use.
 type Echo struct {
-	Fold   Fold         // the default
-	Logger *slog.Logger // gets the texts at debug level; nil: nobody does
+	Fold   Fold             // the default
+	Logger *slog.Logger     // gets the texts at debug level; nil: nobody does
+	Now    func() time.Time // reads the clock; required for ?since=
 }
 
 // Connect implements [Dialect]. The channels are subscribed to before the client
@@ -35,24 +40,40 @@ func (e *Echo) Connect(ctx context.Context, h *hub.Hub, conn hub.Conn, r Request
 			return nil, err
 		}
 	}
-	channels := r.Query["channel"]
-	for _, key := range channels {
-		if err := hub.CheckPattern(key); err != nil {
-			return nil, err
-		}
+	request, err := e.request(r.Query)
+	if err != nil {
+		return nil, err
 	}
 	session, err := h.Open(hub.SessionConfig{Conn: conn, Codec: e})
 	if err != nil {
 		return nil, err
 	}
-	peer := &echoPeer{echo: e, session: session, fold: fold}
-	if len(channels) > 0 {
-		if err := peer.subscribe(ctx, h, channels); err != nil {
+	peer := &echoPeer{echo: e, session: session, fold: fold, hub: h, request: request}
+	if len(request.Keys) > 0 {
+		if err := peer.subscribe(ctx); err != nil {
 			session.Detach() // no transport has it
 			return nil, err
 		}
 	}
 	return peer, nil
+}
+
+// request reads which channels are asked for, and from where on.
+func (e *Echo) request(query map[string][]string) (r SubscribeRequest, err error) {
+	r.Keys = query["channel"]
+	for _, key := range r.Keys {
+		if err := hub.CheckPattern(key); err != nil {
+			return r, err
+		}
+	}
+	since := first(query["since"])
+	switch {
+	case since == "":
+		return r, nil
+	case len(r.Keys) == 0:
+		return r, hub.Errorf(hub.CodeBadRequest, "since=%.40s is of no channel: name one with ?channel= too", since)
+	}
+	return r, r.setSince(since, e.Now())
 }
 
 // Separator implements [Dialect]: one frame for one text.
@@ -98,9 +119,13 @@ var echoCloses = map[hub.Cause]struct {
 	hub.CauseInternal:   {closeInternal, "internal error"},
 }
 
-// Encode implements [hub.Codec]: messages are shown, nothing else is.
+// Encode implements [hub.Codec]: messages are shown, nothing else is, nor that
+// one was deleted or cleared.
 func (e *Echo) Encode(ev hub.Event) []byte {
 	if ev.Kind != hub.KindMessage {
+		return nil
+	}
+	if event, _ := parseSequenceEvent(ev.Message.Data); event != "" {
 		return nil
 	}
 	return []byte(plainText(ev.Message.Data))
@@ -137,6 +162,8 @@ type echoPeer struct {
 	echo    *Echo
 	session *hub.Session
 	fold    Fold
+	hub     *hub.Hub
+	request SubscribeRequest
 
 	sub *hub.Subscription // nil if no channels were asked for
 	now hub.Position      // where sub begins
@@ -146,20 +173,48 @@ type echoPeer struct {
 func (p *echoPeer) Session() *hub.Session { return p.session }
 
 // subscribe subscribes to the channels as from now.
-func (p *echoPeer) subscribe(ctx context.Context, h *hub.Hub, channels []string) (err error) {
-	if p.sub, err = p.session.Subscribe(ctx, hub.SubscribeOptions{Keys: channels}); err != nil {
+func (p *echoPeer) subscribe(ctx context.Context) (err error) {
+	if p.sub, err = p.session.Subscribe(ctx, hub.SubscribeOptions{Keys: p.request.Keys}); err != nil {
 		return err
 	}
-	p.now, err = h.Now(ctx)
+	p.now, err = p.hub.Now(ctx)
 	return err
 }
 
-// Start implements [Starter].
-func (p *echoPeer) Start(context.Context) {
-	if p.sub != nil {
-		p.sub.Resume(p.now)
+// Start implements [Starter]: stored texts come first, if they were asked for. It
+// waits for the client to read them, and closes the session if they can't be read.
+func (p *echoPeer) Start(ctx context.Context) {
+	if p.sub == nil {
+		return
 	}
+	c := catchUp{hub: p.hub, request: p.request, codec: echoStream{p.echo}, until: p.now, emit: func(frame []byte) error {
+		if err := p.session.Room(ctx); err != nil {
+			return err
+		}
+		p.session.Send(frame)
+		return nil
+	}}
+	if err := c.run(ctx); err != nil {
+		p.session.Close(catchUpReason(err))
+		return
+	}
+	p.sub.Resume(p.now)
 }
+
+// echoStream is the echo as a [StreamCodec], with texts alone.
+type echoStream struct{ *Echo }
+
+// Open implements [StreamCodec].
+func (echoStream) Open(string, hub.Position, time.Time) []byte { return nil }
+
+// Gap implements [StreamCodec].
+func (echoStream) Gap(string, string, time.Time) []byte { return nil }
+
+// Waiting implements [StreamCodec].
+func (echoStream) Waiting(*hub.Message) []byte { return nil }
+
+// ContentType implements [StreamCodec].
+func (echoStream) ContentType() string { return "text/plain; charset=utf-8" }
 
 // Receive implements [Peer]: one text is answered by one text or by none.
 func (p *echoPeer) Receive(ctx context.Context, text []byte) {

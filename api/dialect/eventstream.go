@@ -2,6 +2,7 @@ package dialect
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"time"
 
@@ -11,14 +12,15 @@ import (
 // NtfySSE is a stream of server-sent events for a browser's EventSource. A stored
 // message has its position as the event's id, so that a browser that connects again says
 // with Last-Event-ID where to go on. Messages have no event type, and so come to
-// onmessage.
+// onmessage; that one was deleted or cleared has its event as type.
 type NtfySSE struct{}
 
 // Encode implements [hub.Codec].
 func (NtfySSE) Encode(e hub.Event) []byte {
 	switch e.Kind {
 	case hub.KindMessage:
-		return appendEvent(nil, e.Message.Position.String(), "", NtfyMessage(e.Message))
+		kind, _ := parseSequenceEvent(e.Message.Data)
+		return appendEvent(nil, e.Message.Position.String(), kind, NtfyMessage(e.Message))
 	case hub.KindPing:
 		return appendEvent(nil, "", eventKeepalive, eventObject(e))
 	}
@@ -34,6 +36,16 @@ func (NtfySSE) Open(label string, at hub.Position, now time.Time) []byte {
 // Gap implements [StreamCodec].
 func (NtfySSE) Gap(label, why string, now time.Time) []byte {
 	return appendEvent(nil, "", eventGap, gapObject(label, why, now))
+}
+
+// Waiting implements [StreamCodec]. It has no id: the stream does not go on
+// behind it.
+func (NtfySSE) Waiting(m *hub.Message) []byte { return appendEvent(nil, "", "", waitingObject(m)) }
+
+// Retry tells the browser how long to wait before it connects again, in this and
+// all later cases (HTML Standard §9.2.6).
+func (NtfySSE) Retry(wait time.Duration) []byte {
+	return fmt.Appendf(nil, "retry: %d\n\n", wait.Milliseconds())
 }
 
 // ContentType implements [StreamCodec].

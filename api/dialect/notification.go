@@ -25,6 +25,8 @@ type Notification struct {
 	Filename string   `json:"filename,omitempty"` // of that file
 	Markdown bool     `json:"markdown,omitempty"`
 	Encoding string   `json:"encoding,omitempty"` // encodingBase64: Message holds bytes
+	// SequenceID, if not "", names what this is the newest state of.
+	SequenceID string `json:"sequence_id,omitempty"`
 }
 
 // encodingBase64 is the Encoding of a Message that is not UTF-8.
@@ -79,6 +81,8 @@ func (n *Notification) set(name string, value []byte) {
 		n.Markdown = optional[bool](value)
 	case "encoding":
 		n.Encoding = optionalText(value)
+	case "sequence_id":
+		n.SequenceID = optionalText(value)
 	}
 }
 

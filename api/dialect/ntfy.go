@@ -9,9 +9,9 @@ import (
 )
 
 // ntfy's API, spoken so that its clients (phones, curl scripts, apprise) work
-// unchanged: ParsePublish and ParsePublishJSON read what they publish,
-// ParseSubscribe what they ask for, and NtfyJSON, NtfySSE, NtfyRaw and NtfySocket write
-// what they are sent. CatchUp joins history and live messages.
+// unchanged: ParsePublish and ParsePublishJSON read what they publish, NtfyDelete and
+// NtfyClear what becomes of that, ParseSubscribe what they ask for, and NtfyJSON, NtfySSE,
+// NtfyRaw and NtfySocket write what they are sent. CatchUp joins history and live messages.
 
 // KeepaliveEvery is the time between two keepalives to a subscriber.
 const KeepaliveEvery = 45 * time.Second
@@ -32,7 +32,10 @@ type NtfyCode int
 const (
 	NtfyBadRequest    NtfyCode = 40000
 	NtfyNoEmail       NtfyCode = 40001
+	NtfyDelayNoCache  NtfyCode = 40002
 	NtfyBadDelay      NtfyCode = 40004
+	NtfySmallDelay    NtfyCode = 40005
+	NtfyLargeDelay    NtfyCode = 40006
 	NtfyBadPriority   NtfyCode = 40007
 	NtfyBadSince      NtfyCode = 40008
 	NtfyBadTopic      NtfyCode = 40009
@@ -43,6 +46,7 @@ const (
 	NtfyBadIcon       NtfyCode = 40021
 	NtfyBadJSON       NtfyCode = 40024
 	NtfyNoCall        NtfyCode = 40032
+	NtfyBadSequence   NtfyCode = 40049
 	NtfyUnauthorized  NtfyCode = 40101
 	NtfyForbidden     NtfyCode = 40301
 	NtfyNotFound      NtfyCode = 40401
@@ -118,9 +122,11 @@ func checkTopic(check func(string) error, name string) error {
 // ntfyMessage is a message as ntfy's API shows it.
 type ntfyMessage struct {
 	ID          string          `json:"id"`
-	Time        int64           `json:"time"` // Unix seconds
+	Time        int64           `json:"time"`              // Unix seconds
+	Expires     int64           `json:"expires,omitempty"` // Unix seconds
 	Event       string          `json:"event"`
 	Topic       string          `json:"topic"`
+	SequenceID  string          `json:"sequence_id,omitempty"`
 	Title       string          `json:"title,omitempty"`
 	Message     string          `json:"message"`
 	Priority    int             `json:"priority,omitempty"`
@@ -134,6 +140,11 @@ type ntfyMessage struct {
 	// Offset and Epoch are the position of a stored message; not ntfy's own.
 	Offset uint64 `json:"offset,omitempty"`
 	Epoch  string `json:"epoch,omitempty"`
+	// Scheduled: it waits for its time. Duplicate: an earlier publish had the same
+	// idempotency key. Cancelled: it was scheduled, and is not any more. Not ntfy's own.
+	Scheduled bool `json:"scheduled,omitempty"`
+	Duplicate bool `json:"duplicate,omitempty"`
+	Cancelled bool `json:"cancelled,omitempty"`
 }
 
 type ntfyAttachment struct {
@@ -141,13 +152,35 @@ type ntfyAttachment struct {
 	URL  string `json:"url"`
 }
 
-// NtfyMessage returns a message as ntfy's API shows it to subscribers and in the
-// reply to its publisher: a JSON object on one line, without the line's end. A
-// stored message has its position beside ntfy's fields, as offset and epoch.
+// ntfySequenceEvent is what happened to an earlier message, as ntfy's API shows it.
+type ntfySequenceEvent struct {
+	ID         string `json:"id"`
+	Time       int64  `json:"time"`
+	Event      string `json:"event"`
+	Topic      string `json:"topic"`
+	SequenceID string `json:"sequence_id"`
+	Offset     uint64 `json:"offset,omitempty"`
+	Epoch      string `json:"epoch,omitempty"`
+}
+
+// NtfyMessage returns a message as ntfy's API shows it to subscribers: a JSON
+// object on one line, without the line's end. A stored message has its position beside
+// ntfy's fields, as offset and epoch. What happened to an earlier message is an object
+// with that event and the earlier one's sequence_id.
 func NtfyMessage(m *hub.Message) []byte {
+	if event, id := parseSequenceEvent(m.Data); event != "" {
+		return compactJSON(ntfySequenceEvent{
+			ID: m.ID, Time: m.Time.Unix(), Event: event, Topic: m.Channel, SequenceID: id,
+			Offset: m.Position.Seq, Epoch: m.Position.Epoch,
+		})
+	}
+	return compactJSON(ntfyMessageOf(m))
+}
+
+func ntfyMessageOf(m *hub.Message) ntfyMessage {
 	n := AsNotification(m.Data)
 	out := ntfyMessage{
-		ID: m.ID, Time: m.Time.Unix(), Event: eventMessage, Topic: m.Channel,
+		ID: m.ID, Time: m.Time.Unix(), Event: eventMessage, Topic: m.Channel, SequenceID: m.Sequence,
 		Title: n.Title, Message: n.Message, Priority: n.Priority, Tags: n.Tags,
 		Click: n.Click, Icon: n.Icon, Actions: n.Actions, Encoding: n.Encoding,
 		Offset: m.Position.Seq, Epoch: m.Position.Epoch,
@@ -158,5 +191,5 @@ func NtfyMessage(m *hub.Message) []byte {
 	if n.Markdown {
 		out.ContentType = "text/markdown"
 	}
-	return compactJSON(out)
+	return out
 }

@@ -10,8 +10,8 @@ import (
 )
 
 // CatchUp brings a subscriber into the present: it subscribes s, emits the open
-// event and the stored messages that r asks for, and lets the live ones flow, none
-// lost and none doubled. For a poll it emits the stored messages alone, and s may be nil.
+// event, the stored messages that r asks for and the scheduled ones if it does, and lets
+// the live ones flow, none lost and none doubled. For a poll it emits the stored messages alone, and s may be nil.
 // emit writes a frame or puts it into the session's outbox, and may block; its error
 // ends CatchUp. now is for the events' times.
 //
@@ -22,17 +22,22 @@ import (
 // one the session should be closed. ctx bounds the reading.
 func CatchUp(ctx context.Context, h *hub.Hub, s *hub.Session, r SubscribeRequest, codec StreamCodec, now time.Time, emit func(frame []byte) error) error {
 	c := &catchUp{hub: h, request: r, codec: codec, now: now, emit: emit}
-	if r.Poll {
-		return c.run(ctx)
+	var sub *hub.Subscription
+	var err error
+	if !r.Poll {
+		if sub, err = s.Subscribe(ctx, hub.SubscribeOptions{Keys: r.Keys, Filter: r.Filter}); err != nil {
+			return err
+		}
 	}
-	sub, err := s.Subscribe(ctx, hub.SubscribeOptions{Keys: r.Keys, Filter: r.Filter})
-	if err != nil {
+	if c.until, err = h.Now(ctx); err != nil {
 		return err
 	}
 	if err := c.run(ctx); err != nil {
 		return err
 	}
-	sub.Resume(c.until)
+	if sub != nil {
+		sub.Resume(c.until)
+	}
 	return nil
 }
 
@@ -47,15 +52,20 @@ type catchUp struct {
 	last    hub.Position // of the last message read
 }
 
-func (c *catchUp) run(ctx context.Context) (err error) {
-	if c.until, err = c.hub.Now(ctx); err != nil {
-		return err
-	}
+// run emits everything up to until.
+func (c *catchUp) run(ctx context.Context) error {
 	if !c.request.Poll {
 		if err := c.open(); err != nil {
 			return err
 		}
 	}
+	if err := c.history(ctx); err != nil || !c.request.Scheduled {
+		return err
+	}
+	return c.scheduled(ctx)
+}
+
+func (c *catchUp) history(ctx context.Context) error {
 	switch c.request.From {
 	case FromLatest:
 		return c.latest(ctx)
@@ -77,7 +87,7 @@ func (c *catchUp) open() error {
 	if c.request.From == FromNow {
 		at = c.until
 	}
-	return c.emit(c.codec.Open(c.request.Label, at, c.now))
+	return c.put(c.codec.Open(c.request.Label, at, c.now))
 }
 
 // replay emits what q says. After a gap it goes on with what is kept.
@@ -143,12 +153,38 @@ func (c *catchUp) show(m *hub.Message) error {
 	if c.request.Filter != nil && !c.request.Filter(m) {
 		return nil
 	}
-	return c.emit(c.codec.Encode(hub.Event{Kind: hub.KindMessage, Subscription: m.Channel, Message: m}))
+	return c.put(c.codec.Encode(hub.Event{Kind: hub.KindMessage, Subscription: m.Channel, Message: m}))
 }
 
-func (c *catchUp) gap(why string) error {
-	if frame := c.codec.Gap(c.request.Label, why, c.now); frame != nil {
-		return c.emit(frame)
+// scheduled emits what waits for its time.
+func (c *catchUp) scheduled(ctx context.Context) error {
+	for i, key := range c.request.Keys {
+		for s, err := range scheduled(ctx, c.hub, key) {
+			if err != nil {
+				return err
+			}
+			m := waiting(&s)
+			if c.request.Filter != nil && !c.request.Filter(m) || matchesAny(c.request.Keys[:i], m.Channel) {
+				continue
+			}
+			if err := c.put(c.codec.Waiting(m)); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
+}
+
+func matchesAny(keys []string, channel string) bool {
+	return slices.ContainsFunc(keys, func(key string) bool { return hub.Match(key, channel) })
+}
+
+func (c *catchUp) gap(why string) error { return c.put(c.codec.Gap(c.request.Label, why, c.now)) }
+
+// put emits a frame, if there is one.
+func (c *catchUp) put(frame []byte) error {
+	if frame == nil {
+		return nil
+	}
+	return c.emit(frame)
 }

@@ -137,16 +137,22 @@ func TestCatchUpSaysWhatIsMissing(t *testing.T) {
 	}
 }
 
-// TestCatchUpBesidePublishers subscribes again and again while others publish:
-// from the beginning that was asked for on, every message comes once and in order.
+// TestCatchUpBesidePublishers subscribes while others publish: from the
+// beginning that was asked for on, every message comes once and in order. The last ones are
+// published when all have subscribed.
 func TestCatchUpBesidePublishers(t *testing.T) {
 	const messages = 400
 	h := newTestHub(t, hub.Config{OutboxBytes: 1 << 20})
-	var publishers sync.WaitGroup
+	var publishers, subscribed sync.WaitGroup
+	wishes := []string{"a,b", "a,b?since=all", "a,b?since=latest", "a,*?since=10m", "a,b?since="}
+	subscribed.Add(len(wishes))
 	middle := make(chan string, 1) // the ID of a's message 100
 	for _, channel := range []string{"a", "b"} {
 		publishers.Go(func() {
 			for i := range messages {
+				if i == messages-1 {
+					subscribed.Wait()
+				}
 				m := &hub.Message{Channel: channel, Data: fmt.Appendf(nil, `"%s %d"`, channel, i)}
 				if _, err := h.Publish(t.Context(), m, hub.PublishOptions{}); err != nil {
 					t.Error(err)
@@ -159,16 +165,20 @@ func TestCatchUpBesidePublishers(t *testing.T) {
 	}
 	var readers sync.WaitGroup
 	id := <-middle
-	for _, wish := range []string{"a,b", "a,b?since=all", "a,b?since=latest", "a,*?since=10m", "a,b?since=" + id} {
-		readers.Go(func() { readBeside(t, h, wish, messages) })
+	for i, wish := range wishes {
+		if i == len(wishes)-1 {
+			wish += id
+		}
+		readers.Go(func() { readBeside(t, h, wish, messages, subscribed.Done) })
 	}
 	publishers.Wait()
 	readers.Wait()
 }
 
 // readBeside reads until the last message of a and of b.
-func readBeside(t *testing.T, h *hub.Hub, wish string, messages int) {
+func readBeside(t *testing.T, h *hub.Hub, wish string, messages int, subscribed func()) {
 	r := subscribeNtfy(t, h, wish)
+	subscribed()
 	next := map[string]int{}
 	var at uint64
 	for ended := 0; ended < 2; {

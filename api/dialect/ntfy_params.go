@@ -48,13 +48,20 @@ var (
 	paramEmail     = newNtfyParam("x-email", "x-e-mail", "email", "e-mail", "mail", "e")
 	paramCall      = newNtfyParam("x-call", "call")
 	paramTemplate  = newNtfyParam("x-template", "template", "tpl")
-	paramSequence  = newNtfyParam("x-sequence-id", "sequence-id", "sid")
+	paramSequence  = newNtfyParam("x-sequence-id", "sequence-id", "sequence_id", "sid")
+	paramKey       = newNtfyParam("x-idempotency-key", "idempotency-key", "idempotency_key")
+	paramTTL       = newNtfyParam("x-ttl", "ttl")
+	paramSchedule  = newNtfyParam("x-schedule", "schedule")
+	paramZone      = newNtfyParam("x-timezone", "timezone")
+	paramExclude   = newNtfyParam("x-exclude-client", "exclude-client", "exclude_client")
 	paramUnchanged = newNtfyParam("x-unifiedpush", "unifiedpush", "up")
 
 	paramSince = newNtfyParam("x-since", "since", "si")
 	paramPoll  = newNtfyParam("x-poll", "poll", "po")
 	paramID    = newNtfyParam("x-id", "id")
 	paramLast  = newNtfyParam("last-event-id", "last_event_id")
+
+	paramScheduled = newNtfyParam("x-scheduled", "scheduled", "sched")
 )
 
 // ntfyParams are the parameters of one request: headers with canonical names,

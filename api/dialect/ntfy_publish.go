@@ -1,10 +1,12 @@
 package dialect
 
 import (
+	"context"
 	"encoding/base64"
 	"mime"
 	"net/url"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"fanfold/hub"
@@ -16,15 +18,12 @@ type PublishRequest struct {
 	Header  map[string][]string // canonical names
 	Query   map[string][]string
 	Body    []byte
+	// Sequence is the sequence ID in the path, "" if there is none.
+	Sequence string
+	Now      time.Time // the present
 	// MaxMessageBytes bounds the message text or body; 0: no bound. What is left is
 	// for the hub, which bounds the data made of all fields.
 	MaxMessageBytes int
-}
-
-// Publish is a message to hand to [hub.Hub.Publish].
-type Publish struct {
-	Message *hub.Message // Channel is checked, Data is a [Notification]
-	Live    bool         // not to be stored
 }
 
 // Priorities of a notification.
@@ -37,11 +36,9 @@ const (
 // ntfyNotOffered are parameters whose silent loss would be worse than an error.
 // The JSON form has them as fields, under the name given here.
 var ntfyNotOffered = []notOffered{
-	{paramDelay, "delay", "delayed delivery", NtfyBadDelay},
 	{paramEmail, "email", "forwarding by e-mail", NtfyNoEmail},
 	{paramCall, "call", "calling a phone", NtfyNoCall},
 	{paramTemplate, "template", "templating", NtfyBadRequest},
-	{paramSequence, "sequence_id", "replacing an earlier message", NtfyBadRequest},
 }
 
 type notOffered struct {
@@ -72,13 +69,14 @@ func ParsePublish(r PublishRequest) (Publish, error) {
 	if err := draft.setBody(r, params.yes(paramUnchanged, false)); err != nil {
 		return Publish{}, err
 	}
-	return draft.publish(r.Channel)
+	return draft.publish(r.Channel, r)
 }
 
 // ntfyDraft is a notification in the making.
 type ntfyDraft struct {
 	Notification
-	live bool
+	wishes wishes
+	live   bool
 }
 
 // draft makes a notification of the parameters.
@@ -95,6 +93,7 @@ func (p ntfyParams) draft() (d ntfyDraft, err error) {
 	d.Filename = p.text(paramFilename)
 	d.Markdown = p.yes(paramMarkdown, p.isMarkdown())
 	d.live = !p.yes(paramCache, true)
+	d.wishes = p.wishes()
 	if err := d.setPriority(p.text(paramPriority)); err != nil {
 		return d, err
 	}
@@ -108,6 +107,18 @@ func (p ntfyParams) draft() (d ntfyDraft, err error) {
 		return d, d.setActions(parseActions(actions))
 	}
 	return d, nil
+}
+
+func (p ntfyParams) wishes() wishes {
+	return wishes{
+		key:      p.text(paramKey),
+		ttl:      p.text(paramTTL),
+		delay:    p.text(paramDelay),
+		schedule: p.text(paramSchedule),
+		zone:     p.text(paramZone),
+		sequence: p.text(paramSequence),
+		exclude:  p.text(paramExclude),
+	}
 }
 
 // isAsked reports whether the value of a parameter that is not offered asks for
@@ -203,8 +214,8 @@ func checkMessageBytes(n, limit int) error {
 	return nil
 }
 
-// publish finishes the draft.
-func (d *ntfyDraft) publish(channel string) (Publish, error) {
+// publish finishes the draft. A sequence ID in the path comes before others.
+func (d *ntfyDraft) publish(channel string, r PublishRequest) (Publish, error) {
 	switch {
 	case d.Filename != "" && d.Attach == "":
 		return Publish{}, refuse(NtfyNoUpload, "storing files is not offered by this hub: leave out the file name to send the body as the message, or give the file's URL as attach")
@@ -213,5 +224,26 @@ func (d *ntfyDraft) publish(channel string) (Publish, error) {
 	case d.Message == "":
 		d.Message = "triggered"
 	}
-	return Publish{Message: &hub.Message{Channel: channel, Data: d.Data()}, Live: d.live}, nil
+	if r.Sequence != "" {
+		d.wishes.sequence = r.Sequence
+	}
+	d.SequenceID = d.wishes.sequence
+	return newPublish(&hub.Message{Channel: channel, Data: d.Data()}, d.live, d.wishes, r.Now)
+}
+
+// Send publishes, or schedules, and returns what the publisher is told: the
+// message as subscribers see it, with "expires" if it has a TTL, "duplicate" if an earlier
+// publish had the same idempotency key, and "scheduled" if it waits for its time. The ID is
+// then the schedule's. It blocks on the engine.
+func (p Publish) Send(ctx context.Context, h *hub.Hub) (reply []byte, err error) {
+	r, err := p.do(ctx, h)
+	if err != nil {
+		return nil, err
+	}
+	out := ntfyMessageOf(r.message)
+	out.Duplicate, out.Scheduled = r.duplicate, r.scheduled
+	if !r.expires.IsZero() {
+		out.Expires = r.expires.Unix()
+	}
+	return compactJSON(out), nil
 }

@@ -15,9 +15,13 @@ type publishFields struct {
 
 	Priority, Tags, Actions, Markdown, Cache json.RawMessage
 
-	Delay, Email, Call, Template json.RawMessage
+	Email, Call, Template json.RawMessage
 
+	TTL, Delay, At, In, Schedule, Timezone json.RawMessage
+
+	Key      json.RawMessage `json:"idempotency_key"`
 	Sequence json.RawMessage `json:"sequence_id"`
+	Exclude  json.RawMessage `json:"exclude_client"`
 }
 
 // ParsePublishJSON reads a message that is published as one JSON object with its
@@ -42,7 +46,7 @@ func ParsePublishJSON(r PublishRequest) (Publish, error) {
 	if err := checkMessageBytes(len(draft.Message), r.MaxMessageBytes); err != nil {
 		return Publish{}, err
 	}
-	return draft.publish(topic)
+	return draft.publish(topic, r)
 }
 
 // topic is the channel to publish to, checked.
@@ -73,11 +77,18 @@ func (d *ntfyDraft) setFields(f publishFields) error {
 		raw  json.RawMessage
 		set  func(name string, raw json.RawMessage) error
 	}{
-		{"delay", f.Delay, refuseField},
 		{"email", f.Email, refuseField},
 		{"call", f.Call, refuseField},
 		{"template", f.Template, refuseField},
-		{"sequence_id", f.Sequence, refuseField},
+		{"idempotency_key", f.Key, textField(storeIn(&d.wishes.key))},
+		{"ttl", f.TTL, numberField(&d.wishes.ttl)},
+		{"delay", f.Delay, numberField(&d.wishes.delay)},
+		{"at", f.At, numberField(&d.wishes.delay)},
+		{"in", f.In, numberField(&d.wishes.delay)},
+		{"schedule", f.Schedule, textField(storeIn(&d.wishes.schedule))},
+		{"timezone", f.Timezone, textField(storeIn(&d.wishes.zone))},
+		{"sequence_id", f.Sequence, textField(storeIn(&d.wishes.sequence))},
+		{"exclude_client", f.Exclude, textField(storeIn(&d.wishes.exclude))},
 		{"message", f.Message, textField(func(text string) error {
 			d.Message = strings.TrimSpace(text)
 			return nil
@@ -131,6 +142,27 @@ func storeIn(text *string) func(string) error {
 		*text = value
 		return nil
 	}
+}
+
+// numberField takes a string, or a whole number for its digits.
+func numberField(text *string) func(string, json.RawMessage) error {
+	return func(name string, raw json.RawMessage) error {
+		value, ok := numberText(raw)
+		if !ok {
+			return badField(name, raw, "a string or a whole number")
+		}
+		*text = value
+		return nil
+	}
+}
+
+// numberText is what a JSON string says, or the digits of a whole number.
+func numberText(raw []byte) (string, bool) {
+	if raw[0] == '"' {
+		return optional[string](raw), true
+	}
+	_, rest, ok := cutNumber(string(raw))
+	return string(raw), ok && rest == ""
 }
 
 // yesField takes true and false, and the words for them.

@@ -21,7 +21,7 @@ func TestNtfyPublishJSON(t *testing.T) {
 		{"attachment alone", `{"topic":"c","attach":"https://a.b/c.jpg"}`, `{"message":"You received a file: c.jpg","attach":"https://a.b/c.jpg"}`},
 	} {
 		p, err := ParsePublishJSON(PublishRequest{Body: []byte(row.body)})
-		if err != nil || string(p.Message.Data) != row.data || p.Message.Channel != "c" || p.Live {
+		if err != nil || string(p.Message.Data) != row.data || p.Message.Channel != "c" || p.Options.Live {
 			t.Errorf("%s: %+v, %v, want %s", row.name, p, err, row.data)
 			if p.Message != nil {
 				t.Logf("the data is %s", p.Message.Data)
@@ -45,16 +45,16 @@ func TestNtfyPublishJSONTakesHeaders(t *testing.T) {
 	if got, want := string(p.Message.Data), `{"message":"M","title":"T","priority":5,"tags":["a","b"],"click":"https://a.b"}`; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
-	r.Header["X-Delay"] = []string{"10m"}
+	r.Header["X-Call"] = []string{"yes"}
 	_, err = ParsePublishJSON(r)
-	ntfyRefused(t, "X-Delay", err, NtfyBadDelay, "not offered")
+	ntfyRefused(t, "X-Call", err, NtfyNoCall, "not offered")
 }
 
 func TestNtfyPublishJSONLive(t *testing.T) {
 	for cache, live := range map[string]bool{`"no"`: true, `false`: true, `"0"`: true, `0`: true, `"yes"`: false, `true`: false} {
 		p, err := ParsePublishJSON(PublishRequest{Body: []byte(`{"topic":"c","cache":` + cache + `}`)})
-		if err != nil || p.Live != live {
-			t.Errorf("cache %s: live is %t, %v", cache, p.Live, err)
+		if err != nil || p.Options.Live != live {
+			t.Errorf("cache %s: live is %t, %v", cache, p.Options.Live, err)
 		}
 	}
 }
@@ -92,8 +92,16 @@ func TestNtfyPublishJSONRefusals(t *testing.T) {
 		{`{"topic":"c","icon":"x"}`, NtfyBadIcon, `icon "x" is not a URL`},
 		{`{"topic":"c","attach":"x"}`, NtfyBadAttach, `attachment "x" is not a URL`},
 		{`{"topic":"c","message":"x","filename":"a.txt"}`, NtfyNoUpload, `storing files is not offered`},
-		{`{"topic":"c","delay":"30min"}`, NtfyBadDelay, `delayed delivery is not offered by this hub`},
-		{`{"topic":"c","delay":1700000000}`, NtfyBadDelay, `delayed delivery is not offered by this hub`},
+		{`{"topic":"c","delay":["30m"]}`, NtfyBadJSON, `"delay" is ["30m"]: it must be a string or a whole number`},
+		{`{"topic":"c","delay":1.5}`, NtfyBadJSON, `"delay" is 1.5`},
+		{`{"topic":"c","ttl":true}`, NtfyBadJSON, `"ttl" is true: it must be a string or a whole number`},
+		{`{"topic":"c","ttl":-1}`, NtfyBadJSON, `"ttl" is -1`},
+		{`{"topic":"c","idempotency_key":1}`, NtfyBadJSON, `"idempotency_key" is 1: it must be a string`},
+		{`{"topic":"c","schedule":1}`, NtfyBadJSON, `"schedule" is 1: it must be a string`},
+		{`{"topic":"c","timezone":1}`, NtfyBadJSON, `"timezone" is 1: it must be a string`},
+		{`{"topic":"c","sequence_id":1}`, NtfyBadJSON, `"sequence_id" is 1: it must be a string`},
+		{`{"topic":"c","exclude_client":1}`, NtfyBadJSON, `"exclude_client" is 1: it must be a string`},
+		{`{"topic":"c","delay":"1h","cache":false}`, NtfyDelayNoCache, `not stored`},
 		{`{"topic":"c","email":"a@b.c"}`, NtfyNoEmail, `e-mail is not offered`},
 		{`{"topic":"c","call":"yes"}`, NtfyNoCall, `phone is not offered`},
 		{`{"topic":"c","template":"github"}`, NtfyBadRequest, `templating is not offered`},

@@ -174,8 +174,8 @@ func TestNtfyPublishMarkdownByContentType(t *testing.T) {
 func TestNtfyPublishLive(t *testing.T) {
 	for value, live := range map[string]bool{"no": true, "0": true, "FALSE": true, "yes": false, "1": false, "": false, "perhaps": false} {
 		p, err := ParsePublish(PublishRequest{Channel: "c", Header: map[string][]string{"X-Cache": {value}}})
-		if err != nil || p.Live != live {
-			t.Errorf("X-Cache: %s: live is %t, %v", value, p.Live, err)
+		if err != nil || p.Options.Live != live {
+			t.Errorf("X-Cache: %s: live is %t, %v", value, p.Options.Live, err)
 		}
 	}
 }
@@ -186,7 +186,18 @@ func TestNtfyPublishRefusals(t *testing.T) {
 		code         NtfyCode
 		says         string
 	}{
-		{"X-Delay Delay X-At At X-In In", "30m", 40004, "delayed delivery is not offered by this hub"},
+		{"X-Delay Delay X-At At X-In In", "soon", 40004, "tomorrow"},
+		{"X-Delay Delay X-At At X-In In", "0s", 40005, "at least 1s ahead"},
+		{"X-Delay Delay X-At At X-In In", "367 days", 40006, "at most 366 days"},
+		{"X-Schedule Schedule", "@every blue moon", 40004, "@every 30m"},
+		{"X-Schedule Schedule", "@every 0s", 40004, "a second or more"},
+		{"X-Schedule Schedule", "* * * *", 40004, "five or six fields"},
+		{"X-Schedule Schedule", "* * * * " + strings.Repeat("1,", 100) + "1", 40004, "five or six fields"},
+		{"X-Ttl Ttl", "long", 40000, "12h"},
+		{"X-Sequence-Id Sequence-Id Sid", "a b", 40049, "' '"},
+		{"X-Sequence-Id Sequence-Id Sid", "json", 40049, "/{channel}/json"},
+		{"X-Sequence-Id Sequence-Id Sid", strings.Repeat("x", 65), 40049, "65 bytes"},
+		{"X-Exclude-Client Exclude-Client", strings.Repeat("x", 129), 40000, "129 bytes"},
 		{"X-Email X-E-Mail Email E-Mail Mail E", "a@b.c", 40001, "e-mail is not offered"},
 		{"X-Call Call", "yes", 40032, "a phone is not offered"},
 		{"X-Template Template Tpl", "github", 40000, "templating is not offered"},
@@ -239,9 +250,11 @@ func FuzzNtfyPublish(f *testing.F) {
 	f.Add("Actions", "view, A, a; http, B, b, c", "attach", "https://a.b/c", []byte("\xff"))
 	f.Add("Content-Type", "text/markdown", "message", "a\r\nb", []byte(`{"topic":"c","priority":"high","tags":["a"]}`))
 	f.Add("Delay", "1m", "up", "1", []byte(`{"topic":"c","actions":[{"action":"view"}],"cache":"no"`))
+	f.Add("Idempotency-Key", "\"a\"", "ttl", "2 days", []byte(`{"topic":"c","in":"30m","sequence_id":"s"}`))
+	f.Add("Schedule", "@every 1h", "timezone", "Europe/Berlin", []byte(`{"topic":"c","ttl":0,"schedule":"@daily"}`))
 	f.Fuzz(func(t *testing.T, header, value, name, text string, body []byte) {
 		r := PublishRequest{
-			Channel: "c", Body: body,
+			Channel: "c", Body: body, Now: ntfyNow,
 			Header: map[string][]string{header: {value}}, Query: map[string][]string{name: {text}},
 		}
 		for _, parse := range []func(PublishRequest) (Publish, error){ParsePublish, ParsePublishJSON} {

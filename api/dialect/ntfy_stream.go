@@ -17,6 +17,8 @@ type StreamCodec interface {
 	// Gap says that messages are missing at this place, and why; nil: this stream
 	// can't say so.
 	Gap(label, why string, now time.Time) []byte
+	// Waiting shows a scheduled message, which waits for its time.
+	Waiting(*hub.Message) []byte
 	// ContentType is the stream's media type.
 	ContentType() string
 }
@@ -50,6 +52,13 @@ func gapObject(label, why string, now time.Time) []byte {
 	return compactJSON(ntfyEvent{Time: now.Unix(), Event: eventGap, Topic: label, Reason: why})
 }
 
+// waitingObject is a scheduled message as JSON.
+func waitingObject(m *hub.Message) []byte {
+	out := ntfyMessageOf(m)
+	out.Scheduled = true
+	return compactJSON(out)
+}
+
 // eventObject is an event as JSON; nil for what ntfy's subscribers are not shown.
 func eventObject(e hub.Event) []byte {
 	switch e.Kind {
@@ -79,6 +88,9 @@ func (NtfyJSON) Open(label string, at hub.Position, now time.Time) []byte {
 // Gap implements [StreamCodec].
 func (NtfyJSON) Gap(label, why string, now time.Time) []byte { return line(gapObject(label, why, now)) }
 
+// Waiting implements [StreamCodec].
+func (NtfyJSON) Waiting(m *hub.Message) []byte { return line(waitingObject(m)) }
+
 // ContentType implements [StreamCodec].
 func (NtfyJSON) ContentType() string { return "application/x-ndjson; charset=utf-8" }
 
@@ -93,21 +105,35 @@ func (NtfyWS) Open(label string, at hub.Position, now time.Time) []byte {
 // Gap implements [StreamCodec].
 func (NtfyWS) Gap(label, why string, now time.Time) []byte { return gapObject(label, why, now) }
 
+// Waiting implements [StreamCodec].
+func (NtfyWS) Waiting(m *hub.Message) []byte { return waitingObject(m) }
+
 // ContentType implements [StreamCodec], for one frame.
 func (NtfyWS) ContentType() string { return "application/json" }
 
 var rawLine = strings.NewReplacer("\r\n", " ", "\n", " ", "\r", " ")
 
-// Encode implements [hub.Codec].
+// Encode implements [hub.Codec]. That a message was deleted or cleared is not
+// shown.
 func (NtfyRaw) Encode(e hub.Event) []byte {
 	switch e.Kind {
 	case hub.KindMessage:
-		return []byte(rawLine.Replace(AsNotification(e.Message.Data).Message) + "\n")
+		if event, _ := parseSequenceEvent(e.Message.Data); event != "" {
+			return nil
+		}
+		return rawText(e.Message)
 	case hub.KindPing:
 		return []byte("\n")
 	}
 	return nil
 }
+
+func rawText(m *hub.Message) []byte {
+	return []byte(rawLine.Replace(AsNotification(m.Data).Message) + "\n")
+}
+
+// Waiting implements [StreamCodec].
+func (NtfyRaw) Waiting(m *hub.Message) []byte { return rawText(m) }
 
 // Open implements [StreamCodec].
 func (NtfyRaw) Open(string, hub.Position, time.Time) []byte { return []byte("\n") }

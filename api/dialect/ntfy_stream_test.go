@@ -32,11 +32,22 @@ var ntfyEvents = []struct {
 	{"bytes", hub.Event{Message: ntfyTestMessage(`{"message":"/wAg","encoding":"base64"}`)}},
 	{"string", hub.Event{Message: ntfyTestMessage(`"one\r\ntwo\rthree\u2028four"`)}},
 	{"other data", hub.Event{Message: ntfyTestMessage(`{"a":[1,"x\n"],"b":null}`)}},
+	{"newest state", hub.Event{Message: ntfyState(`{"message":"80 %","sequence_id":"job-1"}`, "job-1")}},
+	{"newest state without a notification", hub.Event{Message: ntfyState(`80`, "job-1")}},
+	{"deleted", hub.Event{Message: ntfyState(string(sequenceEventData(eventDelete, "job-1")), "job-1")}},
+	{"cleared", hub.Event{Message: ntfyTestMessage(string(sequenceEventData(eventClear, "job-1")))}},
+	{"almost a deletion", hub.Event{Message: ntfyTestMessage(`{"event":"message_deleted","sequence_id":"job-1"}`)}},
 	{"live message", hub.Event{Message: ntfyLiveMessage(`"x"`)}},
 	{"ping", hub.Event{Kind: hub.KindPing, Subscription: "news.a,build.>", Time: time.Unix(1700000001, 0)}},
 	{"join", hub.Event{Kind: hub.KindJoin, Subscription: "news.a", Client: &hub.Client{ID: "1"}}},
 	{"leave", hub.Event{Kind: hub.KindLeave, Subscription: "news.a", Client: &hub.Client{ID: "1"}}},
 	{"unsubscribed", hub.Event{Kind: hub.KindUnsubscribed, Subscription: "news.a"}},
+}
+
+func ntfyState(data, sequence string) *hub.Message {
+	m := ntfyTestMessage(data)
+	m.Sequence = sequence
+	return m
 }
 
 func TestNtfyGoldenFrames(t *testing.T) {
@@ -57,8 +68,12 @@ func TestNtfyGoldenFrames(t *testing.T) {
 		for _, e := range ntfyEvents {
 			show(s.name, e.name, s.codec.Encode(e.event))
 		}
+		show(s.name, "waiting", s.codec.Waiting(&hub.Message{
+			ID: "0abcZ00ABCDEFGHIJKLMNOP", Channel: "news.a", Time: now.Add(time.Hour), Data: []byte(`{"message":"later"}`),
+		}))
 		show(s.name, "content type", []byte(s.codec.ContentType()))
 	}
+	show("sse", "come back later", NtfySSE{}.Retry(2500*time.Millisecond))
 	checkGolden(t, "ntfy.golden", out.String())
 }
 

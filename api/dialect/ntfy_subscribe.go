@@ -17,8 +17,10 @@ type SubscribeRequest struct {
 	// From says which stored messages come first; Replay says it for FromReplay.
 	From   From
 	Replay hub.Query
-	Poll   bool                    // only stored messages; nothing live
-	Filter func(*hub.Message) bool // which messages to show; nil: all
+	Poll   bool // only stored messages; nothing live
+	// Scheduled: what waits for its time is shown too, behind the stored messages.
+	Scheduled bool
+	Filter    func(*hub.Message) bool // which messages to show; nil: all
 }
 
 // From is where a subscriber's messages begin.
@@ -41,14 +43,17 @@ const maxSubscribeKeys = 256
 //
 // A position to go on behind is taken from the Last-Event-ID header, which browsers
 // send when they connect again, or the query's last_event_id, before "since" is looked at.
-// The parameter "scheduled" changes nothing. Errors are [hub.Error]s for [NtfyError].
+// Errors are [hub.Error]s for [NtfyError].
 func ParseSubscribe(channels string, header, query map[string][]string, now time.Time) (SubscribeRequest, error) {
 	keys, err := parseKeys(channels)
 	if err != nil {
 		return SubscribeRequest{}, err
 	}
 	params := ntfyParams{header: header, query: query}
-	r := SubscribeRequest{Keys: keys, Label: strings.Join(keys, ","), Poll: params.yes(paramPoll, false)}
+	r := SubscribeRequest{
+		Keys: keys, Label: strings.Join(keys, ","),
+		Poll: params.yes(paramPoll, false), Scheduled: params.yes(paramScheduled, false),
+	}
 	if err := r.setFrom(params, now); err != nil {
 		return SubscribeRequest{}, err
 	}
@@ -149,7 +154,7 @@ func (r *SubscribeRequest) setSince(since string, now time.Time) error {
 func isForeignID(text string) bool {
 	const shortest = 12 // letters, of an ID of ntfy's
 	return len(text) >= shortest && !strings.ContainsFunc(text, func(r rune) bool {
-		return r != '-' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+		return r != '-' && !isLetterOrDigit(r)
 	})
 }
 
@@ -181,7 +186,12 @@ func (f ntfyFilter) isEmpty() bool {
 	return f.id == "" && f.message == "" && f.title == "" && len(f.priorities) == 0 && len(f.tags) == 0
 }
 
+// pass lets through whatever happened to earlier messages: it may have been to one
+// that had passed.
 func (f ntfyFilter) pass(m *hub.Message) bool {
+	if event, _ := parseSequenceEvent(m.Data); event != "" {
+		return true
+	}
 	if f.id != "" && f.id != m.ID {
 		return false
 	}

@@ -2,7 +2,6 @@ package dialect
 
 import (
 	"context"
-	"encoding/json"
 	"maps"
 	"slices"
 	"strconv"
@@ -20,22 +19,34 @@ const (
 	apiTagsBytes    = 4 << 10 // of keys and values together
 )
 
+// apiHub is the hub at a time.
+type apiHub struct {
+	*hub.Hub
+	now time.Time
+}
+
+// apiMethod returns its result as JSON on one line.
+type apiMethod func(context.Context, apiHub, []byte) ([]byte, error)
+
 // apiMethods are the methods of the server API but for batch, which calls them.
-// Each returns its result as JSON on one line.
-var apiMethods = map[string]func(context.Context, *hub.Hub, []byte) ([]byte, error){
-	"publish":        apiPublish,
-	"broadcast":      apiBroadcast,
-	"history":        apiHistory,
-	"history_remove": apiHistoryRemove,
-	"presence":       apiPresence,
-	"presence_stats": apiPresenceStats,
-	"channels":       apiChannels,
-	"info":           apiInfo,
-	"unsubscribe":    apiUnsubscribe,
-	"disconnect":     apiDisconnect,
-	"subscribe":      apiNotAvailable("subscribe: clients subscribe themselves here"),
-	"refresh":        apiNotAvailable("refresh: connections do not expire here"),
-	"rpc":            apiNotAvailable("rpc: this hub offers no methods to servers"),
+var apiMethods = map[string]apiMethod{
+	"publish":         apiPublish,
+	"broadcast":       apiBroadcast,
+	"history":         apiHistory,
+	"history_remove":  apiHistoryRemove,
+	"presence":        apiPresence,
+	"presence_stats":  apiPresenceStats,
+	"channels":        apiChannels,
+	"info":            apiInfo,
+	"unsubscribe":     apiUnsubscribe,
+	"disconnect":      apiDisconnect,
+	"subscribe":       apiNotAvailable("subscribe: clients subscribe themselves here"),
+	"schedules":       apiSchedules,
+	"schedule_cancel": apiScheduleCancel,
+	"message_delete":  apiMessageDelete,
+	"message_clear":   apiMessageClear,
+	"refresh":         apiNotAvailable("refresh: connections do not expire here"),
+	"rpc":             apiNotAvailable("rpc: this hub offers no methods to servers"),
 }
 
 // ServerAPI answers a request of Centrifugo's server API: the JSON body of a
@@ -49,9 +60,14 @@ var apiMethods = map[string]func(context.Context, *hub.Hub, []byte) ([]byte, err
 // the HTTP status and the log: a [hub.Error], with [hub.CodeUnknownMethod] if there is no
 // such method. It is nil if commands in a batch or broadcast failed, each of which says so.
 //
-// It blocks on the engine for each publication. Unlike Centrifugo it refuses
+// now is the present, for delays. It blocks on the engine for each publication. Unlike Centrifugo it refuses
 // members of a request that it does not know, so that a misspelt wish is not lost.
-func ServerAPI(ctx context.Context, h *hub.Hub, method string, body []byte) (reply []byte, err error) {
+//
+// Beyond Centrifugo's own it has the members of apiPublication that say so, and the
+// methods schedules {channel, after, limit}, schedule_cancel {id}, message_delete and
+// message_clear {channel, sequence_id, exclude_client}.
+func ServerAPI(ctx context.Context, on *hub.Hub, method string, body []byte, now time.Time) (reply []byte, err error) {
+	h := apiHub{on, now}
 	if method == "batch" {
 		reply, err = apiBatch(ctx, h, body)
 	} else if reply, err = callAPI(ctx, h, method, body); err == nil {
@@ -66,7 +82,7 @@ func ServerAPI(ctx context.Context, h *hub.Hub, method string, body []byte) (rep
 // ServerAPIError is the whole answer to a call that failed with err.
 func ServerAPIError(err error) []byte { return append(appendAPIError([]byte{'{'}, err), '}') }
 
-func callAPI(ctx context.Context, h *hub.Hub, method string, body []byte) ([]byte, error) {
+func callAPI(ctx context.Context, h apiHub, method string, body []byte) ([]byte, error) {
 	call, ok := apiMethods[method]
 	if !ok {
 		return nil, hub.Errorf(hub.CodeUnknownMethod, "there is no method %q here", cutText(method, 80))
@@ -86,123 +102,21 @@ func appendAPIError(b []byte, err error) []byte {
 }
 
 // apiNotAvailable is a method of Centrifugo's that this hub does not have.
-func apiNotAvailable(text string) func(context.Context, *hub.Hub, []byte) ([]byte, error) {
-	return func(context.Context, *hub.Hub, []byte) ([]byte, error) {
+func apiNotAvailable(text string) apiMethod {
+	return func(context.Context, apiHub, []byte) ([]byte, error) {
 		return nil, hub.Errorf(hub.CodeNotAvailable, "%s", text)
 	}
 }
 
-// apiPublication is what publish and broadcast have in common.
-type apiPublication struct {
-	Data           json.RawMessage   `json:"data"`
-	SkipHistory    bool              `json:"skip_history"`
-	Tags           map[string]string `json:"tags"`
-	Delta          bool              `json:"delta"` // saves traffic only, so ignoring it loses nothing
-	B64Data        string            `json:"b64data"`
-	IdempotencyKey string            `json:"idempotency_key"`
-	Version        uint64            `json:"version"`
-	VersionEpoch   string            `json:"version_epoch"`
-}
-
-// notAvailable names a member that asks for what this hub does not do, or "".
-func (q *apiPublication) notAvailable() string {
-	switch {
-	case q.B64Data != "":
-		return "b64data"
-	case q.IdempotencyKey != "":
-		return "idempotency_key"
-	case q.Version != 0 || q.VersionEpoch != "":
-		return "version"
-	}
-	return ""
-}
-
-// message returns what is to be published, without its channel.
-func (q *apiPublication) message(method string) (hub.Message, error) {
-	if name := q.notAvailable(); name != "" {
-		return hub.Message{}, hub.Errorf(hub.CodeNotAvailable, "%s: %q is not available here: leave it out", method, name)
-	}
-	size := 0
-	for key, value := range q.Tags {
-		size += len(key) + len(value)
-	}
-	if len(q.Tags) > apiMaxTags || size > apiTagsBytes {
-		return hub.Message{}, hub.Errorf(hub.CodeTooLarge, "%s: there are %d tags of %d bytes: at most %d of %d bytes are allowed",
-			method, len(q.Tags), size, apiMaxTags, apiTagsBytes)
-	}
-	data, err := checkData(method, q.Data)
-	return hub.Message{Data: data, Tags: q.Tags}, err
-}
-
-// publish publishes m to a channel and appends the result.
-func (q *apiPublication) publish(ctx context.Context, h *hub.Hub, b []byte, m hub.Message, channel string) ([]byte, error) {
-	m.Channel = channel
-	if _, err := h.Publish(ctx, &m, hub.PublishOptions{Live: q.SkipHistory}); err != nil {
-		return b, err
-	}
-	b = append(b, '{')
-	if m.Position.Seq != 0 {
-		b = appendPosition(b, m.Position.Epoch, m.Position.Seq)
-	}
-	b = appendKey(b, "id")
-	b = appendString(b, m.ID)
-	return append(b, '}'), nil
-}
-
-func apiPublish(ctx context.Context, h *hub.Hub, body []byte) ([]byte, error) {
-	var q struct {
-		channelRequest
-		apiPublication
-	}
-	if err := decodeStrict("publish", body, &q); err != nil {
-		return nil, err
-	}
-	m, err := q.message("publish")
-	if err != nil {
-		return nil, err
-	}
-	return q.publish(ctx, h, nil, m, q.Channel)
-}
-
-// apiBroadcast publishes to several channels, one after the other; one that
-// fails does not stop the others.
-func apiBroadcast(ctx context.Context, h *hub.Hub, body []byte) ([]byte, error) {
-	var q struct {
-		Channels []string `json:"channels"`
-		apiPublication
-	}
-	if err := decodeStrict("broadcast", body, &q); err != nil {
-		return nil, err
-	}
-	if n := len(q.Channels); n == 0 || n > apiMaxChannels {
-		return nil, hub.Errorf(hub.CodeBadRequest, "broadcast: there are %d channels: give 1 to %d", n, apiMaxChannels)
-	}
-	m, err := q.message("broadcast")
-	if err != nil {
-		return nil, err
-	}
-	b := []byte(`{"responses":[`)
-	for _, channel := range q.Channels {
-		b = append(appendComma(b), '{')
-		if next, err := q.publish(ctx, h, appendKey(b, "result"), m, channel); err == nil {
-			b = next
-		} else {
-			b = appendAPIError(b, err)
-		}
-		b = append(b, '}')
-	}
-	return append(b, "]}"...), nil
-}
-
-func apiHistory(ctx context.Context, h *hub.Hub, body []byte) ([]byte, error) {
+func apiHistory(ctx context.Context, h apiHub, body []byte) ([]byte, error) {
 	var q historyRequest
 	if err := decodeStrict("history", body, &q); err != nil {
 		return nil, err
 	}
-	return q.read(ctx, h, apiMaxHistory, apiHistoryBytes)
+	return q.read(ctx, h.Hub, apiMaxHistory, apiHistoryBytes)
 }
 
-func apiHistoryRemove(ctx context.Context, h *hub.Hub, body []byte) ([]byte, error) {
+func apiHistoryRemove(ctx context.Context, h apiHub, body []byte) ([]byte, error) {
 	var q channelRequest
 	if err := decodeStrict("history_remove", body, &q); err != nil {
 		return nil, err
@@ -210,17 +124,17 @@ func apiHistoryRemove(ctx context.Context, h *hub.Hub, body []byte) ([]byte, err
 	return emptyResult, h.RemoveHistory(ctx, q.Channel)
 }
 
-func apiPresence(ctx context.Context, h *hub.Hub, body []byte) ([]byte, error) {
+func apiPresence(ctx context.Context, h apiHub, body []byte) ([]byte, error) {
 	clients, err := apiClients(ctx, h, "presence", body)
 	return appendPresence(nil, clients), err
 }
 
-func apiPresenceStats(ctx context.Context, h *hub.Hub, body []byte) ([]byte, error) {
+func apiPresenceStats(ctx context.Context, h apiHub, body []byte) ([]byte, error) {
 	clients, err := apiClients(ctx, h, "presence_stats", body)
 	return appendPresenceStats(nil, clients), err
 }
 
-func apiClients(ctx context.Context, h *hub.Hub, method string, body []byte) ([]hub.Client, error) {
+func apiClients(ctx context.Context, h apiHub, method string, body []byte) ([]hub.Client, error) {
 	var q channelRequest
 	if err := decodeStrict(method, body, &q); err != nil {
 		return nil, err
@@ -229,7 +143,7 @@ func apiClients(ctx context.Context, h *hub.Hub, method string, body []byte) ([]
 }
 
 // apiChannels takes a pattern of the hub's own kind, with * and >.
-func apiChannels(ctx context.Context, h *hub.Hub, body []byte) ([]byte, error) {
+func apiChannels(ctx context.Context, h apiHub, body []byte) ([]byte, error) {
 	var q struct {
 		Pattern string `json:"pattern"`
 	}
@@ -250,7 +164,7 @@ func apiChannels(ctx context.Context, h *hub.Hub, body []byte) ([]byte, error) {
 	return append(b, "}}"...), nil
 }
 
-func apiInfo(ctx context.Context, h *hub.Hub, body []byte) ([]byte, error) {
+func apiInfo(ctx context.Context, h apiHub, body []byte) ([]byte, error) {
 	if err := decodeStrict("info", body, &struct{}{}); err != nil {
 		return nil, err
 	}

@@ -24,7 +24,7 @@ func (q apiTarget) target(method string) (hub.Target, error) {
 	return hub.Target{User: q.User, AnyUser: q.User == "", Client: q.Client}, nil
 }
 
-func apiUnsubscribe(_ context.Context, h *hub.Hub, body []byte) ([]byte, error) {
+func apiUnsubscribe(_ context.Context, h apiHub, body []byte) ([]byte, error) {
 	var q struct {
 		channelRequest
 		apiTarget
@@ -43,7 +43,7 @@ func apiUnsubscribe(_ context.Context, h *hub.Hub, body []byte) ([]byte, error) 
 	return emptyResult, nil
 }
 
-func apiDisconnect(_ context.Context, h *hub.Hub, body []byte) ([]byte, error) {
+func apiDisconnect(_ context.Context, h apiHub, body []byte) ([]byte, error) {
 	var q struct {
 		apiTarget
 		Whitelist  []string `json:"whitelist"`
@@ -78,7 +78,7 @@ const (
 
 // apiBatch does the commands in their order, also if they may run in parallel;
 // one that fails does not stop the others.
-func apiBatch(ctx context.Context, h *hub.Hub, body []byte) ([]byte, error) {
+func apiBatch(ctx context.Context, h apiHub, body []byte) ([]byte, error) {
 	var q struct {
 		Commands []map[string]json.RawMessage `json:"commands"`
 		Parallel bool                         `json:"parallel"`
@@ -104,7 +104,7 @@ func apiBatch(ctx context.Context, h *hub.Hub, body []byte) ([]byte, error) {
 }
 
 // apiCommand does one command of a batch whose replies so far have size bytes.
-func apiCommand(ctx context.Context, h *hub.Hub, c map[string]json.RawMessage, size int) (method string, result []byte, err error) {
+func apiCommand(ctx context.Context, h apiHub, c map[string]json.RawMessage, size int) (method string, result []byte, err error) {
 	if len(c) != 1 {
 		return "", nil, hub.Errorf(hub.CodeBadRequest, "batch: a command is an object with one member, its method: this has %d", len(c))
 	}

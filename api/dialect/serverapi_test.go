@@ -8,12 +8,15 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"fanfold/hub"
 )
 
 var (
 	someID     = regexp.MustCompile(`"id":"[0-9A-Za-z]{7}([0-9A-Za-z]{7})"`)
+	someLater  = regexp.MustCompile(`"(next|expires)":[1-9][0-9]*`)
+	someWait   = regexp.MustCompile(`"id":"[0-9A-Za-z]{23,}"`)
 	someLiveID = regexp.MustCompile(`"id":"live-[0-9A-Z]+"`)
 )
 
@@ -21,7 +24,7 @@ var (
 // error must be the one that the answer tells.
 func callAPITest(t testing.TB, h *hub.Hub, method, body string) string {
 	t.Helper()
-	reply, err := ServerAPI(t.Context(), h, method, []byte(body))
+	reply, err := ServerAPI(t.Context(), h, method, []byte(body), time.Now())
 	checkLine(t, reply)
 	var told struct {
 		Error *struct {
@@ -36,6 +39,8 @@ func callAPITest(t testing.TB, h *hub.Hub, method, body string) string {
 	text := someClient.ReplaceAllString(string(reply), "ID")
 	text = someID.ReplaceAllString(text, `"id":"EPOCH$1"`)
 	text = someLiveID.ReplaceAllString(text, `"id":"live-ID"`)
+	text = someLater.ReplaceAllString(text, `"$1":0`)
+	text = someWait.ReplaceAllString(text, `"id":"WAITING"`)
 	text = someTime.ReplaceAllString(text, `"time":0`)
 	return someEpoch.ReplaceAllString(text, `$1"EPOCH`)
 }
@@ -137,7 +142,7 @@ func TestServerAPIBatchStopsWhenItsRepliesGrowTooLong(t *testing.T) {
 		publishTest(t, h, "a", `"`+strings.Repeat("x", 60<<10)+`"`)
 	}
 	history := strings.TrimSuffix(strings.Repeat(`{"history":{"channel":"a","limit":-1}},`, 40), ",")
-	reply, err := ServerAPI(t.Context(), h, "batch", []byte(`{"commands":[`+history+`,{"publish":{"channel":"b","data":1}}]}`))
+	reply, err := ServerAPI(t.Context(), h, "batch", []byte(`{"commands":[`+history+`,{"publish":{"channel":"b","data":1}}]}`), time.Now())
 	if err != nil || len(reply) > apiBatchBytes+2*apiHistoryBytes {
 		t.Fatalf("the batch takes %d bytes (%v)", len(reply), err)
 	}
@@ -159,7 +164,7 @@ func TestServerAPITellsNothingOfTheInside(t *testing.T) {
 	h := newTestHub(t, hub.Config{})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	reply, err := ServerAPI(ctx, h, "presence", []byte(`{"channel":"a"}`))
+	reply, err := ServerAPI(ctx, h, "presence", []byte(`{"channel":"a"}`), time.Now())
 	if err == nil || string(reply) != `{"error":{"code":100,"message":"internal error: the hub's log has the cause"}}` {
 		t.Errorf("a request given up is answered with %s (%v)", reply, err)
 	}

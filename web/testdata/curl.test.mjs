@@ -7,7 +7,7 @@ import {test} from 'node:test';
 import {curlLine, helloLine, notificationRequest} from './curl.js';
 
 const BASE = 'http://127.0.0.1:1234/';
-const NOTHING = {channel: 'news', message: 'hi', title: '', priority: '', tags: '', click: ''};
+const NOTHING = {channel: 'news', message: 'hi', title: '', priority: '', tags: '', click: '', delay: ''};
 
 // A curl that prints its arguments.
 const path = mkdtempSync(join(tmpdir(), 'curl-'));
@@ -32,7 +32,7 @@ function pasted(line) {
 test('a line in a shell is the request, whatever is in it', () => {
   const texts = ["it's", '"quoted"', '$HOME `id` $(id) \\', '!! ; & | > < * ?', '@/etc/passwd', '{"a":1}', '  two  ', 'Grüße', '=?UTF-8?Q?x?=', '-d', '%41'];
   for (const text of texts) {
-    for (const field of ['message', 'title', 'tags', 'click']) {
+    for (const field of ['message', 'title', 'tags', 'click', 'delay']) {
       const request = notificationRequest(BASE, {...NOTHING, [field]: text});
       assert.deepEqual(pasted(curlLine(request)), request, `${field}: ${text}`);
     }
@@ -40,17 +40,17 @@ test('a line in a shell is the request, whatever is in it', () => {
 });
 
 test('fields go into headers if those can carry them, else all is JSON', () => {
-  const fields = {channel: 'news', message: 'böö', title: 'Backup', priority: 'high', tags: 'a, b', click: 'https://example.com/?a=1'};
+  const fields = {channel: 'news', message: 'böö', title: 'Backup', priority: 'high', tags: 'a, b', click: 'https://example.com/?a=1', delay: '2 hours'};
   assert.deepEqual(notificationRequest(BASE, fields), {
     url: `${BASE}news`,
-    headers: {Title: 'Backup', Priority: 'high', Tags: 'a, b', Click: 'https://example.com/?a=1'},
+    headers: {Title: 'Backup', Priority: 'high', Tags: 'a, b', Click: 'https://example.com/?a=1', Delay: '2 hours'},
     body: 'böö',
   });
   for (const title of ['Sicherung läuft', '=?UTF-8?B?eA==?=']) {
     const {url, headers, body} = notificationRequest(BASE, {...fields, title});
     assert.equal(url, BASE);
     assert.deepEqual(headers, {'Content-Type': 'application/json'});
-    assert.deepEqual(JSON.parse(body), {topic: 'news', message: 'böö', title, priority: 4, tags: ['a', 'b'], click: 'https://example.com/?a=1'});
+    assert.deepEqual(JSON.parse(body), {topic: 'news', message: 'böö', title, priority: 4, tags: ['a', 'b'], click: 'https://example.com/?a=1', delay: '2 hours'});
   }
   assert.deepEqual(JSON.parse(notificationRequest(BASE, {...NOTHING, title: 'ü'}).body), {topic: 'news', message: 'hi', title: 'ü'});
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
-import {contentOf, dataOf, senderOf} from './message.js';
+import {contentOf, dataOf, senderOf, sequenceOf} from './message.js';
 
 test('a text is itself, a notification its fields, anything else its JSON', () => {
   assert.deepEqual(contentOf('<b>hi</b>'), {kind: 'text', text: '<b>hi</b>', title: '', priority: 3, tags: [], click: ''});
@@ -38,4 +38,17 @@ test('what looks like a JSON object or array is one', () => {
   assert.deepEqual(dataOf('{"a": [1]}'), {a: [1]});
   assert.deepEqual(dataOf(' [1, 2]'), [1, 2]);
   for (const text of ['hello', '7', 'null', '"quoted"', '{broken', '[link](x)']) assert.equal(dataOf(text), text);
+});
+
+test('a message begins a sequence, is its newest state, or says what happened to it', () => {
+  const at = {epoch: 'VbwYL6K', offset: 62 * 62 + 61};
+  for (const data of ['text', {message: 'm'}, null, [1], 7, {message: 'm', sequence_id: ''}, {sequence_id: 5}]) {
+    assert.deepEqual(sequenceOf(data, at), {id: 'VbwYL6K000010z', event: ''});
+    assert.deepEqual(sequenceOf(data, {epoch: 'VbwYL6K', offset: 0}), {id: '', event: ''});
+  }
+  assert.equal(sequenceOf('', {epoch: 'e', offset: 10 + 36 * 62}).id, 'e00000aA');
+  for (const data of [{message: 'm', sequence_id: 'job'}, {sequence_id: 'job', event: 'other'}, {message: 'm', sequence_id: 'job', event: 'message_delete'}]) {
+    assert.deepEqual(sequenceOf(data, at), {id: 'job', event: ''});
+  }
+  for (const event of ['message_delete', 'message_clear']) assert.deepEqual(sequenceOf({event, sequence_id: 'job'}, at), {id: 'job', event});
 });

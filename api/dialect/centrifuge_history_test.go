@@ -1,0 +1,61 @@
+package dialect
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"fanfold/hub"
+)
+
+// History is read from either end in pages, each message once, by clients and by
+// servers, however short the pages are cut by their size.
+func TestHistoryIsReadInPagesBothWays(t *testing.T) {
+	h := newTestHub(t, hub.Config{})
+	const n = 700
+	var want []uint64
+	for i := range n {
+		want = append(want, publishTest(t, h, "a", fmt.Sprintf(`"%d %s"`, i, strings.Repeat("x", 40))).Position.Seq)
+		publishTest(t, h, "noise", "1")
+	}
+	backwards := slices.Clone(want)
+	slices.Reverse(backwards)
+	client := connectCentrifuge(t, h, NewCentrifuge(CentrifugeConfig{RecoverBytes: 8 << 10}), "")
+	for name, read := range map[string]func(params string) string{
+		"server": func(params string) string { return callAPITest(t, h, "history", params) },
+		"client": func(params string) string {
+			client.say(`{"id":2,"history":` + params + `}`)
+			return client.next()
+		},
+	} {
+		for _, row := range []struct {
+			reverse string
+			want    []uint64
+		}{{"false", want}, {"true", backwards}} {
+			var got []uint64
+			since := `null`
+			for range n {
+				text := read(`{"channel":"a","limit":250,"reverse":` + row.reverse + `,"since":` + since + `}`)
+				var page struct {
+					Result, History struct{ Publications []struct{ Offset uint64 } }
+				}
+				if err := json.Unmarshal([]byte(text), &page); err != nil {
+					t.Fatalf("%v in %.200s", err, text)
+				}
+				found := append(page.Result.Publications, page.History.Publications...)
+				if len(found) == 0 {
+					break
+				}
+				for _, p := range found {
+					got = append(got, p.Offset)
+				}
+				since = fmt.Sprintf(`{"offset":%d}`, got[len(got)-1])
+			}
+			if !slices.Equal(got, row.want) {
+				t.Errorf("%s, reverse %s: read %d of %d", name, row.reverse, len(got), n)
+			}
+		}
+	}
+}

@@ -1,0 +1,122 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+)
+
+// Publish gives m to the engine: stored and then delivered, or delivered
+// without being stored if its channel's rule or o says so. It fills in m's ID, Position
+// and Time. duplicate: o's key had been used before, and m has the first one's ID. The error
+// is an [Error] of [CodeBadRequest], [CodeTooLarge], [CodeDenied], [CodeFull] or
+// [CodeUnavailable]. Data must be JSON: the caller has checked that.
+func (h *Hub) Publish(ctx context.Context, m *Message, o PublishOptions) (duplicate bool, err error) {
+	if err := h.checkPublish(m, &o); err != nil {
+		return false, err
+	}
+	return h.config.Engine.Publish(ctx, m, o)
+}
+
+// Schedule has a message published later, or again and again; see [Scheduler].
+// Errors are those of Publish, and [CodeNotAvailable].
+func (h *Hub) Schedule(ctx context.Context, s *Scheduled) (duplicate bool, err error) {
+	scheduler, err := h.scheduler()
+	if err != nil {
+		return false, err
+	}
+	key := s.Options.IdempotencyKey
+	s.Options.IdempotencyKey = "" // its TTL and the like must suit the rule, the key is for scheduling
+	if err := h.checkPublish(s.Message, &s.Options); err != nil {
+		return false, err
+	}
+	s.Options.IdempotencyKey = key
+	if err := checkKey("idempotency key", key); err != nil {
+		return false, err
+	}
+	return scheduler.Schedule(ctx, s)
+}
+
+// Scheduled returns what waits for its time; see [Scheduler].
+func (h *Hub) Scheduled(ctx context.Context, pattern, after string, limit int) (list []Scheduled, more bool, err error) {
+	if err := CheckPattern(pattern); err != nil {
+		return nil, false, err
+	}
+	scheduler, err := h.scheduler()
+	if err != nil {
+		return nil, false, err
+	}
+	return scheduler.Scheduled(ctx, pattern, after, limit)
+}
+
+// CancelScheduled forgets what is scheduled under an ID. It is false if that is
+// not there any more.
+func (h *Hub) CancelScheduled(ctx context.Context, id string) (bool, error) {
+	scheduler, err := h.scheduler()
+	if err != nil {
+		return false, err
+	}
+	return scheduler.Cancel(ctx, id)
+}
+
+func (h *Hub) scheduler() (Scheduler, error) {
+	if s, ok := h.config.Engine.(Scheduler); ok {
+		return s, nil
+	}
+	return nil, Errorf(CodeNotAvailable, "this hub's store can't schedule messages")
+}
+
+// checkPublish refuses what may not be published, and brings o in line with the
+// channel's rule.
+func (h *Hub) checkPublish(m *Message, o *PublishOptions) error {
+	if err := CheckChannel(m.Channel); err != nil {
+		return err
+	}
+	if len(m.Data) > h.config.MaxMessageBytes {
+		return Errorf(CodeTooLarge, "the message is %d bytes long: at most %d are allowed", len(m.Data), h.config.MaxMessageBytes)
+	}
+	rule := h.config.Rules.For(m.Channel)
+	switch {
+	case rule.Publishers == PublishersNobody:
+		return Errorf(CodeDenied, "nobody may publish to %q", m.Channel)
+	case rule.Publishers == PublishersServer && m.Publisher != nil:
+		return Errorf(CodeDenied, "clients may not publish to %q: a server may, over HTTP", m.Channel)
+	}
+	o.Live = o.Live || rule.Live
+	if err := errors.Join(checkKey("idempotency key", o.IdempotencyKey), checkKey("sequence ID", m.Sequence)); err != nil {
+		return err
+	}
+	switch {
+	case o.Live && o.IdempotencyKey != "":
+		return Errorf(CodeBadRequest, "a message that is not stored can't have an idempotency key: leave it out, or let the message be stored")
+	case o.Live && o.TTL != 0:
+		return Errorf(CodeBadRequest, "a message that is not stored can't have a TTL: leave it out, or let the message be stored")
+	case o.TTL != 0 && o.TTL < time.Second:
+		return Errorf(CodeBadRequest, "the TTL %v is too short: give a second or more", o.TTL)
+	}
+	return nil
+}
+
+// checkKey refuses what a header of the store can't hold.
+func checkKey(what, key string) error {
+	if len(key) > MaxKeyBytes {
+		return Errorf(CodeBadRequest, "the %s is %d bytes long: at most %d are allowed", what, len(key), MaxKeyBytes)
+	}
+	if strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return Errorf(CodeBadRequest, "the %s %.40q has other characters than printable ASCII", what, key)
+	}
+	return nil
+}
+
+// RemoveHistory forgets a channel's stored messages.
+func (h *Hub) RemoveHistory(ctx context.Context, channel string) error {
+	if err := CheckChannel(channel); err != nil {
+		return err
+	}
+	remover, ok := h.config.Engine.(Remover)
+	if !ok {
+		return Errorf(CodeNotAvailable, "this hub's store can't remove history")
+	}
+	return remover.Remove(ctx, channel)
+}
