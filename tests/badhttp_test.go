@@ -43,7 +43,7 @@ func TestBadInputToNtfy(t *testing.T) {
 		{name: "priority out of range", method: "POST", path: "/news", body: "x", status: 400, code: 40007, headers: []string{"Priority: 9"}},
 		{name: "priority no number", method: "POST", path: "/news", body: "x", status: 400, code: 40007, headers: []string{"Priority: loud"}},
 		{name: "unknown action", method: "POST", path: "/news", body: "x", status: 400, headers: []string{"Actions: dance, Now"}},
-		{name: "delay is not offered", method: "POST", path: "/news", body: "x", status: 400, headers: []string{"Delay: 30m"}},
+		{name: "delay is no time", method: "POST", path: "/news", body: "x", status: 400, code: 40004, headers: []string{"Delay: soon"}},
 		{name: "unknown method", method: "PATCH", path: "/news", status: 405},
 		{name: "subscribe to a bad name", method: "GET", path: "/a%20b/json", status: 400, code: 40009},
 		{name: "subscribe to no name", method: "GET", path: "/,/sse", status: 400, code: 40009},

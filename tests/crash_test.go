@@ -179,21 +179,36 @@ type subscribed struct {
 func receiveSubscribed(t testing.TB, s *socket) subscribed {
 	t.Helper()
 	for {
-		for line := range strings.SplitSeq(receive(t, s.texts, "the answer to the subscription"), "\n") {
-			var reply struct {
-				ID        int
-				Subscribe *subscribed
-				Error     *apiError
-			}
-			if json.Unmarshal([]byte(line), &reply) != nil || reply.ID != 2 {
-				continue
-			}
-			if reply.Subscribe == nil {
-				t.Fatalf("subscribe: %s", line)
-			}
-			return *reply.Subscribe
+		reply, err := findSubscribed(receive(t, s.texts, "the answer to the subscription"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if reply != nil {
+			return *reply
 		}
 	}
+}
+
+// findSubscribed returns the answer to the command with ID 2, nil if it is not in the
+// frame.
+func findSubscribed(frame string) (*subscribed, error) {
+	for line := range strings.SplitSeq(frame, "\n") {
+		var reply struct {
+			ID        int
+			Subscribe *subscribed
+		}
+		if err := json.Unmarshal([]byte(line), &reply); err != nil {
+			return nil, fmt.Errorf("%w in %q", err, line)
+		}
+		switch {
+		case reply.ID != 2:
+		case reply.Subscribe == nil:
+			return nil, fmt.Errorf("subscribe: %s", line)
+		default:
+			return reply.Subscribe, nil
+		}
+	}
+	return nil, nil
 }
 
 // rejoinEvents opens an event stream from where the client was, as EventSource

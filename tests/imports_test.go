@@ -29,7 +29,7 @@ var arrows = map[string]arrow{
 		why:   "the core knows no transport and no protocol, and can be tested without either",
 	},
 	"fanfold/hub/stream": {
-		may:   []string{"fanfold/hub", "github.com/nats-io", "github.com/gofrs/flock"},
+		may:   []string{"fanfold/hub", "github.com/nats-io", "github.com/gofrs/flock", "github.com/robfig/cron/v3"},
 		never: []string{"net/http"},
 		why:   "the engine serves the hub alone and knows nobody who uses it",
 	},
@@ -50,7 +50,7 @@ var arrows = map[string]arrow{
 		why: "the page speaks to the hub over the network, as any client does",
 	},
 	"fanfold/cmd/fanfold": {
-		may: []string{"fanfold/hub", "fanfold/hub/stream", "fanfold/api", "fanfold/api/dialect", "fanfold/web", "github.com/alecthomas/kong", "github.com/goccy/go-yaml"},
+		may: []string{"fanfold/hub", "fanfold/hub/stream", "fanfold/api", "fanfold/api/dialect", "fanfold/web", "github.com/alecthomas/kong", "github.com/dustin/go-humanize", "github.com/goccy/go-yaml"},
 		why: "only the program knows all parts",
 	},
 	"fanfold/tests": {

@@ -1,9 +1,7 @@
 package tests
 
 import (
-	"encoding/json"
 	"fmt"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -87,14 +85,6 @@ type castaway struct {
 
 var stormDialer = websocket.Dialer{ReadBufferSize: 1024, WriteBufferPool: &sync.Pool{}}
 
-// subscribed is the reply to a subscribe command.
-type subscribed struct {
-	Epoch        string
-	Offset       uint64
-	Recovered    bool
-	Publications []struct{ Offset uint64 }
-}
-
 // come connects and subscribes; a client that comes again recovers.
 func (c *castaway) come(h *hub, again bool) (err error) {
 	if c.conn, _, err = stormDialer.Dial("ws://"+h.addr+"/connection/websocket", nil); err != nil {
@@ -123,30 +113,18 @@ func (c *castaway) come(h *hub, again bool) (err error) {
 	return nil
 }
 
-// reply waits for the reply to command 2.
-func (c *castaway) reply() (subscribed, error) {
+// reply waits for the answer to the subscription.
+func (c *castaway) reply() (*subscribed, error) {
 	if err := c.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
-		return subscribed{}, err
+		return nil, err
 	}
 	for {
 		_, text, err := c.conn.ReadMessage()
 		if err != nil {
-			return subscribed{}, err
+			return nil, err
 		}
-		for line := range strings.SplitSeq(string(text), "\n") {
-			var reply struct {
-				ID        int
-				Subscribe *subscribed
-			}
-			if err := json.Unmarshal([]byte(line), &reply); err != nil {
-				return subscribed{}, fmt.Errorf("%w in %q", err, line)
-			}
-			if reply.ID == 2 {
-				if reply.Subscribe == nil {
-					return subscribed{}, fmt.Errorf("the hub answered %s", line)
-				}
-				return *reply.Subscribe, nil
-			}
+		if found, err := findSubscribed(string(text)); found != nil || err != nil {
+			return found, err
 		}
 	}
 }

@@ -70,18 +70,23 @@ func (f *folder) close() error {
 	return err
 }
 
+// noBound is more than any disk has, and less than what overflows in a sum.
+const noBound = 1 << 60
+
 // startServer runs an embedded server that nobody can reach over the network.
 func startServer(ctx context.Context, dir string, c Config) (*server.Server, error) {
 	const headerBytes = 64 << 10 // room for a message's headers beside its data
 	s, err := server.NewServer(&server.Options{
-		ServerName:   "fanfold",
-		DontListen:   true,
-		NoSigs:       true,
-		JetStream:    true,
-		StoreDir:     dir,
-		SyncAlways:   c.Sync == SyncAlways,
-		SyncInterval: syncEvery,
-		MaxPayload:   int32(max(server.MAX_PAYLOAD_SIZE, c.MaxMessageBytes+headerBytes)),
+		ServerName: "fanfold",
+		DontListen: true,
+		NoSigs:     true,
+		JetStream:  true,
+		StoreDir:   dir,
+		// The server would keep to three quarters of the room on the disk at its start.
+		JetStreamMaxStore: noBound,
+		SyncAlways:        c.Sync == SyncAlways,
+		SyncInterval:      syncEvery,
+		MaxPayload:        int32(max(server.MAX_PAYLOAD_SIZE, c.MaxMessageBytes+headerBytes)),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("configure the store: %w", err)

@@ -63,7 +63,7 @@ func bytesOf(found []*nats.Msg) (n int) {
 // read.
 func (e *Engine) unreadable(ctx context.Context, subject string) (bool, error) {
 	for range skipTries { // a message may come in between
-		newest, err := e.last(ctx, subject)
+		newest, err := e.last(ctx, streamName, subject)
 		if err != nil || newest != nil {
 			return false, err
 		}
