@@ -102,8 +102,9 @@ func (e *Engine) filing(channel string) *filing {
 }
 
 // subject is where all stored messages of a channel or pattern are. Under one
-// rule's name if there are none under another: a subject with a wildcard takes the store
-// two to ten times as long to look up.
+// rule's name if there are none under another: with 200,000 messages of 5,000 channels, a
+// subject with a wildcard takes 570 µs instead of 180 to read a page near the end, 7 ms instead
+// of 4 to read the oldest one, and the newest message takes 10 µs either way.
 func (e *Engine) subject(channel string) string {
 	eras, _ := e.rules.behind(0)
 	if all := names(eras, channel); len(all) == 1 {
