@@ -300,9 +300,9 @@ func TestAPublishExcludesAClient(t *testing.T) {
 	if err := all[0].conn.WriteMessage(websocket.TextMessage, []byte(`{"id":3,"publish":{"channel":"a","data":"to the other by itself","exclude_self":true}}`)); err != nil {
 		t.Fatal(err)
 	}
-	hear(t, all[0].conn, `"id":3`)
+	heard := hear(t, all[0].conn, `"id":3`)
 	publish("end")
-	if heard := hear(t, all[0].conn, `"end"`); strings.Contains(heard, "to the other") {
+	if heard += hear(t, all[0].conn, `"end"`); strings.Contains(heard, "to the other") {
 		t.Errorf("the excluded one heard %s", heard)
 	}
 	if heard := hear(t, all[1].conn, `"end"`); strings.Count(heard, "to the other") != 5 {
