@@ -68,7 +68,8 @@ func DefaultRule() Rule {
 
 // Rules are what a hub goes by: the first whose pattern matches a channel counts.
 // The last one is for all channels. They may be changed between two runs of a hub: what is
-// stored stays, and is trimmed by the rule that its channel has now.
+// stored stays, and is trimmed by the rule that has the name of the one that it was stored
+// by; if there is none, by the last rule.
 type Rules []Rule
 
 // WithDefault returns the rules with [DefaultRule] behind them, unless the last one

@@ -20,7 +20,7 @@ type Config struct {
 	MaxBytes int64
 	// Sync says when stored messages are safe from a power cut.
 	Sync Sync
-	// IdempotencyWindow is how long an idempotency key is remembered.
+	// IdempotencyWindow is how long an idempotency key is remembered, by the channel.
 	IdempotencyWindow time.Duration
 	// MaxMessageBytes is the largest Data that will be published.
 	MaxMessageBytes int

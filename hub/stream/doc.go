@@ -2,27 +2,54 @@
 //
 // # Subjects
 //
-//	in.<rule>.<channel>   what is to be stored; captured by the rule's stream
+//	in.<rule>.<channel>   a message; all channels are in one stream, so that a pattern
+//	                      over several rules has one order and one position
 //	out.<channel>         what listeners hear: each stored message, republished by
 //	                      the stream after it was stored, and each live one
-//
 //	at.<id>.<channel>     a message that waits for its time, in a stream of its own
 //	key.<id>              there too: an idempotency key of scheduling was used
+//	mark.>                what must be remembered beside: the rules so far, up to where
+//	                      bytes were trimmed, and which channels are loose; a third stream
 //
-// There is one rule so far, "main". A hub listens on out.<channel> for channels
-// that it has subscribers for, and on nothing else.
+// A hub listens on out.<channel> for channels that it has subscribers for, and on
+// nothing else.
 //
 // # Promises
 //
 // A publish is acknowledged after the stream has written the message to the
-// operating system: it survives the process being killed. The file system syncs to the disk
-// every two minutes (the server's default), so that a power cut may take what came
-// since.
+// operating system: it survives the process being killed. [Sync] says when it is safe from
+// a power cut. Position.Seq is the stream's sequence number, Position.Epoch is drawn when
+// the stream is made and kept in its metadata.
 //
-// A channel keeps its newest Config.Messages of at most Config.Age. Position.Seq
-// is the stream's sequence number, Position.Epoch is drawn when the stream is made and
-// kept in its metadata. Removing a channel's history leaves a marker in its place, which
-// readers skip: a position before it can't be recovered from.
+// # What is kept
+//
+// The stream's own limits are the largest of all rules. A rule that keeps less is trimmed
+// so:
+//
+//	Age        by a TTL that its messages are stored with, in whole seconds, rounded
+//	           up. When it is lowered, what is stored already is looked after by the janitor
+//	           until it is gone; when it is raised, that goes at the age it was stored with
+//	Messages   one: the new message takes the place of the others. More: by the janitor, once
+//	           a channel has a quarter more, and ten at least; so many more there may be,
+//	           and what is published until it comes to that channel
+//	Bytes      by the janitor, oldest first, down to fifteen sixteenths; there may be a
+//	           sixteenth more, and what is published until it has done so
+//
+// Config.MaxBytes is for the stream: beyond it the oldest message goes, whatever its channel.
+// A message is trimmed by the rule whose name it was stored under, or if there is no such
+// rule any more by the last one. A TTL of a message's own never keeps it for longer than the
+// rule. Of a sequence the newest message stays, once it is acknowledged; a kill in between
+// leaves both until the next one.
+//
+// A position is recovered from only if it is certain that nothing behind it was trimmed:
+// neither age nor bytes have passed it, and its channel still has a message at or before it,
+// or never was full. A channel is loose if messages went out of turn, by a TTL of their own,
+// replaced, or removed: how many it has does not tell then whether it was full. What an owner
+// asked to be gone so is not missed. For a position from before the rules were changed, the
+// rules of all eras since then count. Removing a channel's history leaves a marker in its
+// place, which readers skip: a position before it can't be recovered from.
+//
+// # Schedules
 //
 // A message that is scheduled is published once for each time that it is due, even if the
 // hub is killed in between; a live one may come twice then. Times that were missed while
@@ -33,16 +60,21 @@
 //
 // # Bounds
 //
-//	schedules   Config.MaxSchedules and scheduleBytes of messages that wait; more:
-//	            CodeLimit. Their IDs, channels and times are in memory
 //	inbox       Config.Inbox messages on their way to listeners; full: they are lost
 //	            to the listener, which is told so
 //	reads       maxReads at once, pageBytes each; more wait for their turn
 //	requests    callTimeout for the store's answer to one
+//	schedules   Config.MaxSchedules and scheduleBytes of messages that wait; more:
+//	            CodeLimit. Their IDs, channels and times are in memory
+//	marks       marksBytes; full: CodeFull for a TTL or sequence in one more channel
+//	sequences   maxSequences in memory; of other channels maxSequenceScan messages
+//	            are read for the next one
+//	eras        maxEras; positions from before can't be recovered from
 //
 // # Goroutines
 //
-// The engine has two of its own: one hands every message to its listener, in
-// the order of the stream; one publishes what was scheduled, each at its time. The server's and the client's are theirs; [Engine.Close]
-// waits for all.
+// The engine has three of its own: one hands every message to its listener, in
+// the order of the stream; one publishes what was scheduled, each at its time; one, the
+// janitor, trims rules. Each of the latter two has a small one beside it that ends it. The
+// server's and the client's are theirs; [Engine.Close] waits for all.
 package stream

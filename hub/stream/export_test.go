@@ -2,6 +2,8 @@ package stream
 
 import (
 	"context"
+	"path/filepath"
+	"testing"
 	"time"
 
 	"fanfold/hub"
@@ -46,4 +48,55 @@ func Following(t hub.Timetable, due, now time.Time) (time.Time, error) {
 		return time.Time{}, err
 	}
 	return p.following(due, now), nil
+}
+
+// FormerStore fills a folder as it was when there was one rule and no marks.
+func FormerStore(t *testing.T, dir string, messages int) int {
+	t.Helper()
+	c := Config{Dir: dir}.withDefaults()
+	e := &Engine{config: c}
+	var err error
+	if e.folder, err = openFolder(dir); err != nil {
+		t.Fatal(err)
+	}
+	e.stop = make(chan struct{})
+	defer e.Close()
+	if e.server, err = startServer(t.Context(), filepath.Join(dir, "store"), c); err != nil {
+		t.Fatal(err)
+	}
+	if e.conn, err = e.connect(); err != nil {
+		t.Fatal(err)
+	}
+	if e.js, err = jetstream.New(e.conn); err != nil {
+		t.Fatal(err)
+	}
+	former := e.streamConfig("VbwYwk1")
+	former.Subjects, former.RePublish.Source = []string{"in.main.>"}, "in.main.>"
+	if _, err := e.js.CreateStream(t.Context(), former); err != nil {
+		t.Fatal(err)
+	}
+	for range messages {
+		if _, err := e.js.Publish(t.Context(), "in.main.c", []byte("1")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return messages
+}
+
+// StoredBytes is what the messages of a rule take in the store.
+func (e *Engine) StoredBytes(ctx context.Context, name string) (total int64, err error) {
+	err = e.scan(ctx, inPrefix+name+".>", func(_ uint64, size int64, _ time.Time) bool {
+		total += size
+		return true
+	})
+	return total, err
+}
+
+// StreamBytes is what the main stream says that it takes.
+func (e *Engine) StreamBytes(ctx context.Context) (uint64, error) {
+	s, err := e.js.Stream(ctx, streamName)
+	if err != nil {
+		return 0, err
+	}
+	return s.CachedInfo().State.Bytes, nil
 }

@@ -87,10 +87,11 @@ func limitsOf(rules hub.Rules, r *hub.Rule) limits {
 
 // limitsOfName are those of the rule of a name, or if there is none of the last
 // rule.
-func (e *Engine) limitsOfName(name string) limits {
-	rules := e.config.Rules
-	if f := e.filings[name]; f != nil {
-		return limitsOf(rules, f.rule)
+func limitsOfName(rules hub.Rules, name string) limits {
+	for i := range rules {
+		if rules[i].Name == name {
+			return limitsOf(rules, &rules[i])
+		}
 	}
 	return limitsOf(rules, &rules[len(rules)-1])
 }
@@ -101,16 +102,15 @@ func (e *Engine) filing(channel string) *filing {
 }
 
 // subject is where all stored messages of a channel or pattern are. Under one
-// rule's name if there are none under another: a subject with a wildcard takes the store
-// two to ten times as long to look up.
+// rule's name if there are none under another: with 200,000 messages of 5,000 channels, a
+// subject with a wildcard takes 570 µs instead of 180 to read a page near the end, 7 ms instead
+// of 4 to read the oldest one, and the newest message takes 10 µs either way.
 func (e *Engine) subject(channel string) string {
-	switch {
-	case e.rules.onlyName() != "":
-		return inPrefix + e.rules.onlyName() + "." + channel
-	case hub.IsPattern(channel) || !e.rules.settled.Load():
-		return inPrefix + "*." + channel
+	eras, _ := e.rules.behind(0)
+	if all := names(eras, channel); len(all) == 1 {
+		return inPrefix + all[0] + "." + channel
 	}
-	return e.filing(channel).prefix + channel
+	return inPrefix + "*." + channel
 }
 
 // splitSubject returns the rule's name and the channel of a subject in the main

@@ -3,8 +3,9 @@ package stream
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"fanfold/hub"
@@ -13,187 +14,170 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// history is what there is to know about the rules that the store has been filled by. It
-// is static but for settled, and kept as a mark.
+// history is which rules were in force when, as far back as there are messages. It is
+// kept as a mark.
 type history struct {
-	// Rules are the present ones.
-	Rules []pastRule `json:"rules"`
-	// Changed is the last sequence number before they came into force.
-	Changed uint64 `json:"changed"`
-	// Past are all names that messages may be filed under.
-	Past map[string]*past `json:"past"`
-
-	// settled: no message from before the change is left.
-	settled atomic.Bool
+	mu   sync.RWMutex
+	eras []era // guarded by mu, its elements are static; oldest first, the last is the present
 }
 
-// pastRule is the part of a rule that the store depends on.
-type pastRule struct {
-	Name     string        `json:"name"`
-	Channels string        `json:"channels"`
-	Live     bool          `json:"live,omitempty"`
-	Messages int           `json:"messages,omitempty"`
-	Age      time.Duration `json:"age,omitempty"`
-	Bytes    int64         `json:"bytes,omitempty"`
+// era is a time with the same rules.
+type era struct {
+	Since uint64 // the store's last sequence number before it
+	Rules hub.Rules
 }
 
-// past is what the rules of one name have said over time.
-type past struct {
-	Channels []string `json:"channels"`
-	Messages int      `json:"messages"` // the least
-	// Shortest and Life are the least and the longest TTL by rule that its messages were
-	// stored with. Shortest 0: all had none. Life 0: some had none.
-	Shortest time.Duration `json:"shortest"`
-	Life     time.Duration `json:"life"`
-}
+// maxEras bounds them; positions from before the oldest one can't be recovered from.
+const maxEras = 64
 
-func pastRules(rules hub.Rules) (all []pastRule) {
+// storing returns the rules with what the store depends on alone.
+func storing(rules hub.Rules) (all hub.Rules) {
 	for _, r := range rules {
-		all = append(all, pastRule{r.Name, r.Channels, r.Live, r.Messages, r.Age, r.Bytes})
+		all = append(all, hub.Rule{Name: r.Name, Channels: r.Channels, Live: r.Live, Messages: r.Messages, Age: r.Age, Bytes: r.Bytes})
 	}
 	return all
 }
 
-// add takes rules into account.
-func (h *history) add(rules hub.Rules) {
-	for name, f := range newFilings(rules) {
-		l := limitsOf(rules, f.rule)
-		p := h.Past[name]
-		if p == nil {
-			p = &past{Messages: l.Messages, Shortest: f.ttl, Life: f.ttl}
-			h.Past[name] = p
-		}
-		p.Messages = min(p.Messages, l.Messages)
-		if !slices.Contains(p.Channels, f.rule.Channels) {
-			p.Channels = append(p.Channels, f.rule.Channels)
-		}
-		p.addTTL(f)
+// begin starts a new era if the rules are others than before. last is the store's last
+// sequence number.
+func (h *history) begin(rules hub.Rules, last uint64) (changed bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	rules = storing(rules)
+	if n := len(h.eras); n > 0 && reflect.DeepEqual(h.eras[n-1].Rules, rules) {
+		return false
+	}
+	h.eras = append(h.eras, era{Since: last, Rules: rules})
+	h.eras = h.eras[max(0, len(h.eras)-maxEras):]
+	return true
+}
+
+// forget leaves out the eras of which nothing is left in a store that begins at
+// first.
+func (h *history) forget(first uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for len(h.eras) > 1 && h.eras[1].Since < first {
+		h.eras = h.eras[1:]
 	}
 }
 
-func (p *past) addTTL(f *filing) {
-	switch {
-	case f.rule.Live:
-	case f.ttl == 0:
-		p.Life = 0
-	default:
-		if p.Life != 0 {
-			p.Life = max(p.Life, f.ttl)
-		}
-		if p.Shortest == 0 || f.ttl < p.Shortest {
-			p.Shortest = f.ttl
-		}
+// behind returns the eras of the messages behind seq. whole: no era is missing.
+func (h *history) behind(seq uint64) (eras []era, whole bool) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	eras = h.eras
+	for len(eras) > 1 && eras[1].Since <= seq {
+		eras = eras[1:]
 	}
+	return eras, seq >= eras[0].Since
 }
 
-// change brings h up to date with the rules now. first and last are the store's
-// sequence numbers.
-func (h *history) change(rules hub.Rules, first, last uint64) {
-	now := pastRules(rules)
-	if h.Changed != 0 && h.Changed < first { // what came before the last change is gone
-		h.Past = map[string]*past{}
-		h.add(h.present())
-	}
-	if !slices.Equal(h.Rules, now) {
-		h.Rules, h.Changed = now, last
-		h.add(rules)
-	}
-	h.settle(first)
-}
-
-// present are the present rules, as far as the store depends on them.
-func (h *history) present() (rules hub.Rules) {
-	for _, r := range h.Rules {
-		rules = append(rules, hub.Rule{Name: r.Name, Channels: r.Channels, Live: r.Live, Messages: r.Messages, Age: r.Age, Bytes: r.Bytes})
-	}
-	return rules
-}
-
-// settle notes that the store begins at first now.
-func (h *history) settle(first uint64) { h.settled.Store(h.Changed == 0 || h.Changed < first) }
-
-// onlyName is the one name that everything is filed under; "": there are several.
-func (h *history) onlyName() string {
-	if len(h.Past) == 1 && len(h.Rules) == 1 {
-		return h.Rules[0].Name
-	}
-	return ""
-}
-
-// names are those that messages of a channel or pattern may be filed under, behind the
-// sequence number seq.
-func (e *Engine) names(channel string, seq uint64) (names []string) {
-	h := e.rules
-	if seq < h.Changed {
-		for name, p := range h.Past {
-			if slices.ContainsFunc(p.Channels, func(pattern string) bool { return server.SubjectsCollide(pattern, channel) }) {
-				names = append(names, name)
+// names are those that messages of a channel or pattern were filed under.
+func names(eras []era, channel string) (all []string) {
+	for _, era := range eras {
+		for _, name := range era.names(channel) {
+			if !slices.Contains(all, name) {
+				all = append(all, name)
 			}
 		}
-		return names
 	}
+	return all
+}
+
+func (e era) names(channel string) (all []string) {
 	if !hub.IsPattern(channel) {
-		return []string{e.filing(channel).rule.Name}
+		return []string{e.Rules.For(channel).Name}
 	}
-	for _, r := range h.Rules {
+	for _, r := range e.Rules {
 		if server.SubjectsCollide(r.Channels, channel) {
-			names = append(names, r.Name)
+			all = append(all, r.Name)
 		}
 	}
-	return names
+	return all
 }
 
-// bounds are what messages filed under a name behind seq were kept within.
-func (e *Engine) bounds(name string, seq uint64) limits {
-	l := e.limitsOfName(name)
-	if p := e.rules.Past[name]; p != nil && seq < e.rules.Changed {
-		l.Messages = min(l.Messages, p.Messages)
-		if p.Shortest != 0 {
-			l.Age = min(l.Age, p.Shortest)
+// bounds are what messages filed under a name have been kept within. Age is 0 if only the
+// stream's own limit was in force.
+func bounds(eras []era, name string) (least limits) {
+	for i, era := range eras {
+		l := limitsOfName(era.Rules, name)
+		if i == 0 || l.Messages < least.Messages {
+			least.Messages = l.Messages
+		}
+		if l.Age < largest(era.Rules).Age && (least.Age == 0 || l.Age < least.Age) {
+			least.Age = l.Age
 		}
 	}
-	return l
+	return least
 }
 
-// openHistory reads the history of the rules and brings it up to date. old is the
-// stream as it was found, nil if it is new.
-func (e *Engine) openHistory(ctx context.Context, old *jetstream.StreamInfo) error {
-	h := &history{Past: map[string]*past{}}
-	known, err := e.mark(ctx, rulesMark, h)
-	if err != nil {
-		return fmt.Errorf("look up the rules so far: %w", err)
+// aging is a name under which there may be messages that the store would keep for longer
+// than they may be: from before the rules were changed.
+type aging struct {
+	name  string
+	age   time.Duration
+	until time.Time // none is left
+}
+
+// aging returns what the janitor must watch.
+func (h *history) aging(now time.Time) (all []aging) {
+	eras, _ := h.behind(0)
+	present := eras[len(eras)-1].Rules
+	most := largest(present).Age
+	for _, name := range names(eras, ">") {
+		age := limitsOfName(present, name).Age
+		for _, era := range eras[:len(eras)-1] {
+			if min(era.life(name), most) > wholeSeconds(age) {
+				all = append(all, aging{name: name, age: age, until: now.Add(age)})
+				break
+			}
+		}
 	}
-	var first, last uint64
-	if old != nil {
-		first, last = old.State.FirstSeq, old.State.LastSeq
-	}
+	return all
+}
+
+// life is how long a message that was filed under a name in that era is kept if
+// nobody removes it.
+func (e era) life(name string) time.Duration {
+	f := newFilings(e.Rules)[name]
 	switch {
-	case old == nil: // whatever is known was of another one
-		*h = history{Past: map[string]*past{}}
-	case !known: // made when there was one rule, which the stream's limits were those of
-		rule := hub.DefaultRule()
-		rule.Messages, rule.Age = int(old.Config.MaxMsgsPerSubject), old.Config.MaxAge
-		h.Rules = pastRules(hub.Rules{rule})
-		h.add(hub.Rules{rule})
+	case f == nil || f.rule.Live:
+		return 0 // there was none
+	case f.ttl == 0:
+		return 1<<63 - 1
 	}
-	if e.rules = h; old != nil {
-		if err := e.loadFloors(ctx, last); err != nil {
+	return f.ttl
+}
+
+// openHistory reads the history of the rules and brings it up to date. found is the
+// stream, nil if it is new.
+func (e *Engine) openHistory(ctx context.Context, found *jetstream.StreamInfo) error {
+	var first, last uint64
+	if found != nil { // else whatever is known is of another one
+		if _, err := e.mark(ctx, rulesMark, &e.rules.eras); err != nil {
+			return fmt.Errorf("look up the rules so far: %w", err)
+		}
+		first, last = found.State.FirstSeq, found.State.LastSeq
+		if len(e.rules.eras) == 0 { // it had one rule, whose limits are the stream's
+			rule := hub.DefaultRule()
+			rule.Messages, rule.Age = int(found.Config.MaxMsgsPerSubject), found.Config.MaxAge
+			e.rules.begin(hub.Rules{rule}, 0)
+		}
+	}
+	e.rules.forget(first)
+	if changed := e.rules.begin(e.config.Rules, last); changed {
+		if err := e.setMark(ctx, rulesMark, e.rules.eras); err != nil {
 			return err
 		}
 	}
-	before := h.Changed
-	same := slices.Equal(h.Rules, pastRules(e.config.Rules))
-	h.change(e.config.Rules, first, last)
-	if same && before == h.Changed && known {
-		return nil
-	}
-	return e.setMark(ctx, rulesMark, h)
+	return e.loadFloors(ctx, last)
 }
 
 // loadFloors reads up to where bytes were trimmed. A floor beyond the store's last
 // number is of another store.
 func (e *Engine) loadFloors(ctx context.Context, last uint64) error {
-	for name := range e.rules.Past {
+	for _, name := range names(e.rules.eras, ">") {
 		var floor uint64
 		if _, err := e.mark(ctx, floorPrefix+name, &floor); err != nil {
 			return fmt.Errorf("look up what was trimmed: %w", err)

@@ -17,7 +17,7 @@ import (
 // own.
 const (
 	marksName   = "fanfold-marks"
-	rulesMark   = "mark.rules"  // JSON of history: the rules so far
+	rulesMark   = "mark.rules"  // JSON of the eras: the rules so far
 	floorPrefix = "mark.floor." // mark.floor.<rule>: JSON, up to where its bytes were trimmed
 	loosePrefix = "mark.loose." // mark.loose.<channel>: its number of messages tells nothing
 )
@@ -100,8 +100,8 @@ func (e *Engine) loosen(ctx context.Context, channel string) error {
 	return nil
 }
 
-// isLoose reports whether a channel is marked.
-func (e *Engine) isLoose(ctx context.Context, channel string) (bool, error) {
+// isLoose reports whether a channel is marked, or that can't be found out.
+func (e *Engine) isLoose(ctx context.Context, channel string) bool {
 	msg, err := e.last(ctx, marksName, loosePrefix+channel)
-	return msg != nil, err
+	return msg != nil || err != nil
 }

@@ -36,7 +36,7 @@ func (e *Engine) Publish(ctx context.Context, m *hub.Message, o hub.PublishOptio
 	m.Position = hub.Position{Epoch: e.epoch, Seq: ack.Sequence}
 	m.ID, m.Time = m.Position.String(), time.Now()
 	if !ack.Duplicate {
-		e.filed(f, m.Channel, msg)
+		e.filed(f, m.Channel, ack.Sequence, msg)
 	}
 	if m.Sequence != "" { // of a duplicate too: its first publish may have come no further
 		e.replace(ctx, m)

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"fanfold/hub"
@@ -25,10 +26,10 @@ func (e *Engine) checkPosition(ctx context.Context, q hub.Query) error {
 		return unavailable("ask for the store's state", err)
 	}
 	state := stream.CachedInfo().State
-	e.rules.settle(state.FirstSeq)
+	e.rules.forget(state.FirstSeq)
 	whole := after.Seq <= state.LastSeq
 	if whole {
-		whole, err = e.reaches(ctx, q.Channel, after.Seq, state.FirstSeq)
+		whole, err = e.reaches(ctx, q.Channel, after.Seq, state)
 	}
 	if err == nil && !whole {
 		return hub.Errorf(hub.CodeUnrecoverable, "history does not reach back to the position asked for")
@@ -40,35 +41,45 @@ func (e *Engine) otherEpoch(p hub.Position) error {
 	return hub.Errorf(hub.CodeUnrecoverable, "the position is of another store (epoch %q, here it is %q)", p.Epoch, e.epoch)
 }
 
-// reaches reports whether nothing of the channel behind seq was trimmed. first is the
-// store's first sequence number.
-func (e *Engine) reaches(ctx context.Context, channel string, seq, first uint64) (bool, error) {
-	names := e.names(channel, seq)
-	floor, err := e.floor(ctx, names, seq, first)
+// reaches reports whether nothing of the channel behind seq was trimmed, in a store
+// whose state was read after that.
+func (e *Engine) reaches(ctx context.Context, channel string, seq uint64, state jetstream.StreamState) (bool, error) {
+	eras, whole := e.rules.behind(seq)
+	if !whole {
+		return false, nil
+	}
+	filed := names(eras, channel)
+	floor, err := e.floor(ctx, eras, filed, state.FirstSeq)
 	if err != nil {
 		return false, err
 	}
-	if hub.IsPattern(channel) {
-		return e.allReach(ctx, channel, names, seq, floor)
-	}
-	for _, name := range names {
-		if ok, err := e.reachesIn(ctx, name, channel, seq, floor); err != nil || !ok {
+	for _, name := range filed {
+		p := part{name: name, seq: seq, floor: floor, full: uint64(bounds(eras, name).Messages), last: state.LastSeq}
+		ok := false
+		if hub.IsPattern(channel) {
+			ok, err = e.allReach(ctx, p, channel)
+		} else {
+			ok, err = e.reachesIn(ctx, p, channel)
+		}
+		if err != nil || !ok {
 			return false, err
 		}
 	}
 	return true, nil
 }
 
-// floor returns the sequence number from which on, behind seq, neither age nor bytes have
-// removed anything that is filed under names.
-func (e *Engine) floor(ctx context.Context, names []string, seq, first uint64) (uint64, error) {
-	most := largest(e.config.Rules).Age
-	age, floor := most, first // the stream's own age and bytes trim it from its head
+// floor returns the sequence number from which on neither age nor bytes have removed
+// anything that is filed under names in eras. first is the store's first.
+func (e *Engine) floor(ctx context.Context, eras []era, names []string, first uint64) (uint64, error) {
+	var age time.Duration
+	floor := first // the stream's own age and bytes trim it from its head
 	for _, name := range names {
-		age = min(age, e.bounds(name, seq).Age)
+		if a := bounds(eras, name).Age; a != 0 && (age == 0 || a < age) {
+			age = a
+		}
 		floor = max(floor, e.floors.get(name))
 	}
-	if age == most {
+	if age == 0 {
 		return floor, nil
 	}
 	since, err := e.firstSince(ctx, time.Now().Add(-age))
@@ -85,76 +96,98 @@ func (e *Engine) firstSince(ctx context.Context, t time.Time) (uint64, error) {
 	if msg != nil {
 		return sequenceOf(msg), nil
 	}
+	last, err := e.lastSeq(ctx)
+	return last + 1, err
+}
+
+// lastSeq is the sequence number of the newest message in the store.
+func (e *Engine) lastSeq(ctx context.Context) (uint64, error) {
 	stream, err := e.js.Stream(ctx, streamName)
 	if err != nil {
 		return 0, unavailable("ask for the store's state", err)
 	}
-	return stream.CachedInfo().State.LastSeq + 1, nil
+	return stream.CachedInfo().State.LastSeq, nil
 }
 
-// reachesIn is reaches for what is filed under one name. A channel over its number of
-// messages is trimmed from its own head: nothing behind seq can be missing if a message at
-// or before seq is still there that the floor has not passed, or if the channel is not full.
-func (e *Engine) reachesIn(ctx context.Context, name, channel string, seq, floor uint64) (bool, error) {
-	first, more, err := e.get(ctx, getRequest{Next: inPrefix + name + "." + channel, Seq: 1, Batch: 1})
-	kept := seq+1 >= floor
-	if err != nil || len(first) == 0 {
-		return kept, err
+// part is the question whether everything behind seq is there that is filed under one
+// name.
+type part struct {
+	name       string
+	seq, floor uint64
+	full       uint64 // so many messages a channel may have
+	last       uint64 // the store's
+}
+
+// kept: neither age nor bytes removed any of it.
+func (p part) kept() bool { return p.seq+1 >= p.floor }
+
+// mayBeTrimmed: a message goes when so many newer ones of its channel are there that it
+// is full, so that none behind seq has gone before the store has as many.
+func (p part) mayBeTrimmed() bool { return p.last-p.seq > p.full }
+
+// reachesIn answers for a channel. One with too many messages is trimmed from its own
+// head: nothing behind seq can be missing if a message at or before seq is still there that
+// the floor has not passed, or if the channel is not full.
+func (e *Engine) reachesIn(ctx context.Context, p part, channel string) (bool, error) {
+	first, more, err := e.get(ctx, getRequest{Next: inPrefix + p.name + "." + channel, Seq: 1, Batch: 1})
+	if err != nil {
+		return false, err
+	}
+	if len(first) == 0 { // full, it would have some: but those may have had a TTL
+		return p.kept() && (!p.mayBeTrimmed() || !e.isLoose(ctx, channel)), nil
 	}
 	m, removed, err := e.decode(first[0])
 	switch {
 	case err != nil:
 		return false, unavailable("read history", err)
-	case m.Position.Seq <= seq:
-		return kept || m.Position.Seq+1 >= floor, nil
-	case removed || !kept || more+1 >= uint64(e.bounds(name, seq).Messages):
+	case m.Position.Seq <= p.seq:
+		return p.kept() || m.Position.Seq+1 >= p.floor, nil
+	case removed || !p.kept():
+		return false, nil
+	case !p.mayBeTrimmed():
+		return true, nil
+	case more+1 >= p.full:
 		return false, nil
 	}
-	loose, err := e.isLoose(ctx, channel)
-	return !loose, err
+	return !e.isLoose(ctx, channel), nil
 }
 
 // maxChannelsChecked bounds the work of allReach.
 const maxChannelsChecked = 1024
 
-// allReach is reaches for all channels of a pattern; with too many that are full or
+// allReach answers for all channels of a pattern; with too many that are full or
 // loose the answer is no.
-func (e *Engine) allReach(ctx context.Context, pattern string, names []string, seq, floor uint64) (bool, error) {
-	if seq+1 < floor {
+func (e *Engine) allReach(ctx context.Context, p part, pattern string) (bool, error) {
+	if !p.kept() {
 		return false, nil
+	}
+	prefix := inPrefix + p.name + "."
+	counts, err := e.subjects(ctx, streamName, prefix+pattern)
+	if err != nil {
+		return false, err
 	}
 	loose, err := e.subjects(ctx, marksName, loosePrefix+pattern)
 	if err != nil {
 		return false, err
 	}
-	for _, name := range names {
-		prefix := inPrefix + name + "."
-		counts, err := e.subjects(ctx, streamName, prefix+pattern)
-		if err != nil {
+	var doubtful []string
+	for subject, n := range counts {
+		if p.mayBeTrimmed() && n >= p.full {
+			doubtful = append(doubtful, strings.TrimPrefix(subject, prefix))
+		}
+	}
+	for subject := range loose {
+		doubtful = append(doubtful, strings.TrimPrefix(subject, loosePrefix))
+	}
+	if len(doubtful) > maxChannelsChecked {
+		return false, nil
+	}
+	for _, channel := range doubtful {
+		if ok, err := e.reachesIn(ctx, p, channel); err != nil || !ok {
 			return false, err
-		}
-		doubtful := doubtful(counts, prefix, loose, e.bounds(name, seq).Messages)
-		if len(doubtful) > maxChannelsChecked {
-			return false, nil
-		}
-		for _, channel := range doubtful {
-			if ok, err := e.reachesIn(ctx, name, channel, seq, floor); err != nil || !ok {
-				return false, err
-			}
 		}
 	}
 	return true, nil
-}
-
-// doubtful are the channels that may have been trimmed.
-func doubtful(counts map[string]uint64, prefix string, loose map[string]uint64, full int) (channels []string) {
-	for subject, n := range counts {
-		channel := subject[len(prefix):]
-		if _, ok := loose[loosePrefix+channel]; ok || n >= uint64(full) {
-			channels = append(channels, channel)
-		}
-	}
-	return channels
 }
 
 // subjects returns how many messages each subject has that matches a filter.

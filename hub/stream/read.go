@@ -207,11 +207,8 @@ func (e *Engine) top(ctx context.Context, channel string) (hub.Position, error) 
 			return m.Position, nil
 		}
 	}
-	stream, err := e.js.Stream(ctx, streamName)
-	if err != nil {
-		return hub.Position{}, unavailable("ask for the store's state", err)
-	}
-	return hub.Position{Epoch: e.epoch, Seq: stream.CachedInfo().State.LastSeq}, nil
+	last, err := e.lastSeq(ctx)
+	return hub.Position{Epoch: e.epoch, Seq: last}, err
 }
 
 // readBack reads the newest messages before q.After, newest first.

@@ -20,7 +20,8 @@ func (e *Engine) Remove(ctx context.Context, channel string) error {
 			break
 		}
 	}
-	for _, name := range e.names(channel, 0) {
+	eras, _ := e.rules.behind(0)
+	for _, name := range names(eras, channel) {
 		if name == e.filing(channel).rule.Name {
 			continue
 		}

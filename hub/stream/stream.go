@@ -26,17 +26,16 @@ const (
 
 // Engine is a [hub.Engine] on an embedded JetStream.
 type Engine struct {
-	config Config // static
-	folder *folder
-	server *server.Server
-	conn   *nats.Conn // one for everything: what is asked for later is done later
-	js     jetstream.JetStream
-	epoch  string
-	// static after start
+	config  Config // static
+	folder  *folder
+	server  *server.Server
+	conn    *nats.Conn // one for everything: what is asked for later is done later
+	js      jetstream.JetStream
+	epoch   string
 	filings map[string]*filing // by the rule's name
-	rules   *history
 
-	alarms     *alarms // these four guard themselves
+	rules      history // these five guard themselves
+	alarms     *alarms
 	floors     floors
 	loose      loose
 	sequences  *sequences

@@ -20,8 +20,26 @@ type tally struct {
 	over   map[string]bool // guarded by mu; channels with more messages than they may keep
 
 	// what is in the store, too high by what other limits removed since it was measured
-	total, number int64 // guarded by mu
-	added         int64 // guarded by mu; bytes since the last check
+	total    size   // guarded by mu
+	added    int64  // guarded by mu; bytes since the last check
+	measured uint64 // guarded by mu; total is of what was scanned up to this sequence number
+	// later is what was stored while the store is measured: by the time that this takes no more
+	// than a few bytes for each message that is scanned.
+	measuring bool         // guarded by mu
+	later     []storedSize // guarded by mu
+}
+
+// size is of some messages.
+type size struct{ bytes, messages int64 }
+
+func (s *size) add(bytes int64) {
+	s.bytes += bytes
+	s.messages++
+}
+
+type storedSize struct {
+	seq   uint64
+	bytes int64
 }
 
 func newTally(r *hub.Rule, counted bool) *tally {
@@ -38,20 +56,22 @@ func newTally(r *hub.Rule, counted bool) *tally {
 func (t *tally) slack() int { return max(t.messages/4, 10) }
 
 // add counts a message that was stored. due: there is something to trim.
-func (t *tally) add(channel string, size int64) (due bool) {
+func (t *tally) add(channel string, seq uint64, bytes int64) (due bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.messages > 0 {
 		t.counts[channel]++
 		due = t.overfull(channel)
 	}
-	if t.bytes > 0 {
-		t.total += size
-		t.number++
-		t.added += size
-		due = due || t.bytesDue()
+	switch {
+	case t.bytes == 0 || seq <= t.measured:
+		return due
+	case t.measuring:
+		t.later = append(t.later, storedSize{seq, bytes})
 	}
-	return due
+	t.total.add(bytes)
+	t.added += bytes
+	return due || t.bytesDue()
 }
 
 func (t *tally) overfull(channel string) bool {
@@ -63,7 +83,52 @@ func (t *tally) overfull(channel string) bool {
 }
 
 // bytesDue is true after each sixteenth of the limit, once the total is above it.
-func (t *tally) bytesDue() bool { return t.total > t.bytes && t.added >= t.bytes/16 }
+func (t *tally) bytesDue() bool { return t.total.bytes > t.bytes && t.added >= t.bytes/16 }
+
+// startMeasure is called before the store is scanned for the total.
+func (t *tally) startMeasure() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.measuring, t.later = true, nil
+}
+
+// endMeasure takes over what was found up to a sequence number; nil: the scan failed.
+func (t *tally) endMeasure(found *size, upTo uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if found != nil {
+		t.total, t.measured = *found, upTo
+		for _, one := range t.later {
+			if one.seq > upTo {
+				t.total.add(one.bytes)
+			}
+		}
+		if t.total.bytes > t.bytes {
+			t.added = max(t.added, t.bytes/16) // it is due now
+		}
+	}
+	t.measuring, t.later = false, nil
+}
+
+// excess is how many bytes are to be removed: down to fifteen sixteenths of the limit, once
+// they are above it.
+func (t *tally) excess() int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.added = 0
+	if t.total.bytes <= t.bytes {
+		return 0
+	}
+	return t.total.bytes - t.bytes/16*15
+}
+
+// freed takes away what was removed.
+func (t *tally) freed(gone size) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.total.bytes -= gone.bytes
+	t.total.messages -= gone.messages
+}
 
 // setCounts takes over the numbers of messages in the store.
 func (t *tally) setCounts(counts map[string]int) {

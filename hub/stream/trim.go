@@ -37,29 +37,6 @@ func (f *floors) set(name string, seq uint64) {
 	f.seqs[name] = max(f.seqs[name], seq)
 }
 
-// aging is a name under which there are messages that the store would keep for longer
-// than they may be: from before the rules were changed.
-type aging struct {
-	name  string
-	age   time.Duration
-	until time.Time // none is left
-}
-
-// aging returns the names whose messages the janitor must watch.
-func (e *Engine) aging(now time.Time) (all []aging) {
-	most := largest(e.config.Rules).Age
-	for name, p := range e.rules.Past {
-		life := p.Life
-		if life == 0 || life > most {
-			life = most
-		}
-		if age := e.limitsOfName(name).Age; life > wholeSeconds(age) {
-			all = append(all, aging{name: name, age: age, until: now.Add(age)})
-		}
-	}
-	return all
-}
-
 func tickFor(old []aging) time.Duration {
 	tick := longestTick
 	for _, a := range old {
@@ -73,7 +50,7 @@ func tickFor(old []aging) time.Duration {
 func (e *Engine) trim() {
 	ctx, cancel := e.untilClosed()
 	defer cancel()
-	old := e.aging(time.Now())
+	old := e.rules.aging(time.Now())
 	tick := time.NewTicker(tickFor(old))
 	defer tick.Stop()
 	var counted time.Time
@@ -109,8 +86,8 @@ func (e *Engine) trim() {
 }
 
 // filed counts a message that was stored, and wakes the janitor if need be.
-func (e *Engine) filed(f *filing, channel string, msg *nats.Msg) {
-	if f.tally == nil || !f.tally.add(channel, sizeOf(msg, len(msg.Data))) {
+func (e *Engine) filed(f *filing, channel string, seq uint64, msg *nats.Msg) {
+	if f.tally == nil || !f.tally.add(channel, seq, sizeOf(msg, len(msg.Data))) {
 		return
 	}
 	select {
@@ -165,7 +142,7 @@ func (e *Engine) trimCounts(ctx context.Context, f *filing) error {
 func (e *Engine) trimBytes(ctx context.Context, f *filing) error {
 	t := f.tally
 	t.mu.Lock()
-	due, number := t.bytes > 0 && t.bytesDue(), t.number
+	due, counted := t.bytes > 0 && t.bytesDue(), t.total.messages
 	t.mu.Unlock()
 	if !due {
 		return nil
@@ -174,44 +151,32 @@ func (e *Engine) trimBytes(ctx context.Context, f *filing) error {
 	if err != nil {
 		return err
 	}
-	if gone := number - int64(now); gone*64 > number { // the total is too high to go by
+	if gone := counted - int64(now); gone > counted/64 { // the total is too high to go by
 		if err := e.measure(ctx, f); err != nil {
 			return err
 		}
 	}
-	t.mu.Lock()
-	excess := t.total - t.bytes/16*15
-	t.added = 0
-	over := t.total > t.bytes
-	t.mu.Unlock()
-	if !over {
-		return nil
-	}
-	return e.free(ctx, f, excess)
+	return e.free(ctx, f, t.excess())
 }
 
 // measure finds out what a rule takes in the store.
 func (e *Engine) measure(ctx context.Context, f *filing) error {
-	t := f.tally
-	t.mu.Lock()
-	before, count := t.total, t.number
-	t.mu.Unlock()
-	var total, number int64
-	err := e.scan(ctx, f.prefix+">", func(_ uint64, size int64, _ time.Time) bool {
-		total += size
-		number++
-		return true
-	})
+	f.tally.startMeasure()
+	var found size
+	upTo, err := e.lastSeq(ctx)
+	if err == nil {
+		err = e.scan(ctx, f.prefix+">", func(seq uint64, bytes int64, _ time.Time) bool {
+			if seq <= upTo {
+				found.add(bytes)
+			}
+			return seq < upTo
+		})
+	}
 	if err != nil {
+		f.tally.endMeasure(nil, 0)
 		return err
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	// What was added meanwhile was scanned or not: counted twice it is the safer.
-	t.total, t.number = total+t.total-before, number+t.number-count
-	if t.total > t.bytes {
-		t.added = max(t.added, t.bytes/16) // is due now
-	}
+	f.tally.endMeasure(&found, upTo)
 	return nil
 }
 
@@ -219,10 +184,11 @@ func (e *Engine) measure(ctx context.Context, f *filing) error {
 func (e *Engine) free(ctx context.Context, f *filing, bytes int64) error {
 	for bytes > 0 {
 		var seqs []uint64
-		var freed int64
-		err := e.scan(ctx, f.prefix+">", func(seq uint64, size int64, _ time.Time) bool {
-			seqs, freed = append(seqs, seq), freed+size
-			return freed < bytes && len(seqs) < 4*scanPage
+		var gone size
+		err := e.scan(ctx, f.prefix+">", func(seq uint64, n int64, _ time.Time) bool {
+			seqs = append(seqs, seq)
+			gone.add(n)
+			return gone.bytes < bytes && len(seqs) < 4*scanPage
 		})
 		if err != nil || len(seqs) == 0 {
 			return err
@@ -235,11 +201,8 @@ func (e *Engine) free(ctx context.Context, f *filing, bytes int64) error {
 		if err := e.removeAll(ctx, seqs); err != nil {
 			return err
 		}
-		f.tally.mu.Lock()
-		f.tally.total -= freed
-		f.tally.number -= int64(len(seqs))
-		f.tally.mu.Unlock()
-		bytes -= freed
+		f.tally.freed(gone)
+		bytes -= gone.bytes
 	}
 	return nil
 }
