@@ -4,19 +4,16 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"io"
 	"net/http"
-	"net/http/httptest"
 	"regexp"
-	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"fanfold/api"
 	"fanfold/hub"
-	"fanfold/hub/stream"
+
+	"github.com/gorilla/websocket"
 )
 
 // reply is what a publisher or subscriber is told of a message.
@@ -275,6 +272,61 @@ func TestAFullStoreIsSaid(t *testing.T) {
 	}
 }
 
+// The client that a publish excludes is not told of it; all others are.
+func TestAPublishExcludesAClient(t *testing.T) {
+	server, _ := serve(t, api.Config{})
+	type client struct {
+		conn *websocket.Conn
+		id   string
+	}
+	var all []client
+	for range 2 {
+		conn, _, err := websocket.DefaultDialer.DialContext(t.Context(), "ws"+strings.TrimPrefix(server.URL, "http")+"/connection/websocket", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if err := conn.WriteMessage(websocket.TextMessage, []byte(`{"id":1,"connect":{}}`+"\n"+`{"id":2,"subscribe":{"channel":"a"}}`)); err != nil {
+			t.Fatal(err)
+		}
+		heard := hear(t, conn, `"id":2`)
+		all = append(all, client{conn, regexp.MustCompile(`"client":"([^"]+)"`).FindStringSubmatch(heard)[1]})
+	}
+	publish := func(text string, headers ...string) { call(t, "POST", server.URL+"/a", text, headers...) }
+	publish("to the other by a header", "X-Exclude-Client", all[0].id)
+	publish("to the other by a query", "Exclude-Client", all[0].id)
+	call(t, "POST", server.URL+"/", `{"topic":"a","message":"to the other by JSON","exclude_client":"`+all[0].id+`"}`)
+	do(t, "POST", server.URL+"/api/publish", `{"channel":"a","data":"to the other by the API","exclude_client":"`+all[0].id+`"}`)
+	if err := all[0].conn.WriteMessage(websocket.TextMessage, []byte(`{"id":3,"publish":{"channel":"a","data":"to the other by itself","exclude_self":true}}`)); err != nil {
+		t.Fatal(err)
+	}
+	heard := hear(t, all[0].conn, `"id":3`)
+	publish("end")
+	if heard += hear(t, all[0].conn, `"end"`); strings.Contains(heard, "to the other") {
+		t.Errorf("the excluded one heard %s", heard)
+	}
+	if heard := hear(t, all[1].conn, `"end"`); strings.Count(heard, "to the other") != 5 {
+		t.Errorf("the other one heard %s", heard)
+	}
+}
+
+// hear reads frames until one has a text in it, and returns them all.
+func hear(t *testing.T, conn *websocket.Conn, until string) (all string) {
+	t.Helper()
+	if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		_, frame, err := conn.ReadMessage()
+		if err != nil {
+			t.Fatalf("%v after %s", err, all)
+		}
+		if all += string(frame) + "\n"; strings.Contains(string(frame), until) {
+			return all
+		}
+	}
+}
+
 func TestOtherPagesMayDelete(t *testing.T) {
 	server, _ := serve(t, api.Config{AllowOrigins: []string{"https://good.example"}})
 	response, _ := do(t, "OPTIONS", server.URL+"/a/b", "", "Origin", "https://good.example", "Access-Control-Request-Method", "DELETE")
@@ -283,123 +335,5 @@ func TestOtherPagesMayDelete(t *testing.T) {
 	}
 	if response, _ := do(t, "DELETE", server.URL+"/a/b", "", "Origin", "https://evil.example"); response.StatusCode != 403 {
 		t.Errorf("another page: %d", response.StatusCode)
-	}
-}
-
-// An EventSource says where it was in a header; what it missed comes once, then
-// what is live.
-func TestAnEventStreamGoesOnWhereItWas(t *testing.T) {
-	server, _ := serve(t, api.Config{})
-	first := call(t, "POST", server.URL+"/a", "1")
-	want := []string{call(t, "POST", server.URL+"/a", "2").ID}
-	for _, how := range []struct{ query, header string }{{"", first.ID}, {"?last_event_id=" + first.ID, ""}, {"?since=all", first.ID}} {
-		r, err := http.NewRequestWithContext(t.Context(), "GET", server.URL+"/a/sse"+how.query, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if how.header != "" {
-			r.Header.Set("Last-Event-ID", how.header)
-		}
-		response, err := http.DefaultClient.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		want = append(want, call(t, "POST", server.URL+"/a", "live").ID)
-		var ids []string
-		for lines := bufio.NewScanner(response.Body); len(ids) < len(want) && lines.Scan(); {
-			if id, ok := strings.CutPrefix(lines.Text(), "id: "); ok {
-				ids = append(ids, id)
-			}
-		}
-		if !slices.Equal(ids, want) {
-			t.Errorf("%+v: got the events %q, want %q", how, ids, want)
-		}
-		response.Body.Close()
-	}
-	if response, err := http.Get(server.URL + "/a/sse?poll=1&last_event_id=0000000zzzzzzz"); err != nil {
-		t.Error(err)
-	} else {
-		body, err := io.ReadAll(response.Body)
-		response.Body.Close()
-		if err != nil || !strings.HasPrefix(string(body), "event: gap\ndata: ") || strings.Count(string(body), "\nid: ") != len(want)+1 {
-			t.Errorf("of another store: %s", body)
-		}
-	}
-	http.DefaultClient.CloseIdleConnections()
-}
-
-// Browsers are told when to come back: each at a time of its own.
-func TestShutdownSpreadsTheReturnOfEventStreams(t *testing.T) {
-	server, h := serve(t, api.Config{})
-	const n = 20
-	var responses []*http.Response
-	for range n {
-		responses = append(responses, get(t, server.URL+"/a/sse"))
-	}
-	h.Disconnect(hub.Target{AnyUser: true}, hub.Reason{Cause: hub.CauseShutdown})
-	retry := regexp.MustCompile(`(?s)^id: .*\n\nretry: ([0-9]+)\n\n$`)
-	times := map[int]bool{}
-	for _, response := range responses {
-		body, err := io.ReadAll(response.Body)
-		told := retry.FindStringSubmatch(string(body))
-		if err != nil || told == nil {
-			t.Fatalf("got %q, %v", body, err)
-		}
-		ms, err := strconv.Atoi(told[1])
-		if err != nil || ms < 1000 || ms > 10_000 {
-			t.Errorf("come back after %s ms (%v)", told[1], err)
-		}
-		times[ms] = true
-	}
-	if len(times) < n/2 {
-		t.Errorf("%d streams come back at %d times", n, len(times))
-	}
-}
-
-// What is scheduled survives a restart on the same folder.
-func TestDelayedMessagesSurviveARestart(t *testing.T) {
-	dir := t.TempDir()
-	var due reply
-	onFolder(t, dir, func(url string) {
-		due = call(t, "POST", url+"/a", "later", "In", "2s")
-		call(t, "POST", url+"/a", "much later", "At", "tomorrow, 10am", "Timezone", "Europe/Berlin")
-	})
-	onFolder(t, dir, func(url string) {
-		waitFor(t, "the delayed message comes", func() bool { return len(poll(t, url+"/a/json?poll=1")) == 1 })
-		if m := poll(t, url+"/a/json?poll=1")[0]; m.Message != "later" || m.Time < due.Time {
-			t.Errorf("got %+v, due was %+v", m, due)
-		}
-		if waiting := poll(t, url+"/a/json?poll=1&scheduled=1&since=none"); len(waiting) != 1 || waiting[0].Message != "much later" {
-			t.Errorf("what waits: %+v", waiting)
-		}
-	})
-}
-
-// onFolder runs a hub on a folder for the time of a function.
-func onFolder(t *testing.T, dir string, use func(url string)) {
-	t.Helper()
-	engine, err := stream.Open(t.Context(), stream.Config{Dir: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	h, err := hub.New(hub.Config{Engine: engine})
-	if err != nil {
-		t.Fatal(err)
-	}
-	handler, err := api.New(api.Config{Hub: h, MaxTextBytes: 1024, Page: http.NotFoundHandler()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(handler)
-	use(server.URL)
-	if err := h.Shutdown(t.Context()); err != nil {
-		t.Error(err)
-	}
-	server.Close()
-	if err := handler.Wait(t.Context()); err != nil {
-		t.Error(err)
-	}
-	if err := engine.Close(); err != nil {
-		t.Error(err)
 	}
 }

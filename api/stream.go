@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"strings"
 	"time"
@@ -74,7 +73,7 @@ func (a *API) run(c *gin.Context, conn *streamConn, session *hub.Session, wanted
 		return
 	case err != nil:
 		if errors.Is(err, errHubClosed) {
-			conn.sayWhen(codec)
+			conn.sayWhen(session, codec)
 		}
 		log.Warn("stream ended while sending history", "error", err)
 		panic(http.ErrAbortHandler) // a proper end would look like all of it
@@ -84,7 +83,7 @@ func (a *API) run(c *gin.Context, conn *streamConn, session *hub.Session, wanted
 	}
 	log.Info("stream established")
 	if err = conn.pump(ctx, session); errors.Is(err, errHubClosed) {
-		conn.sayWhen(codec)
+		conn.sayWhen(session, codec)
 	}
 	log.Info("stream closed", "reason", err)
 }
@@ -93,7 +92,7 @@ func (a *API) run(c *gin.Context, conn *streamConn, session *hub.Session, wanted
 type streamConn struct {
 	wake   chan struct{} // one slot
 	closed chan struct{} // closed once, by Close
-	cause  hub.Cause     // set before closed is
+	reason hub.Reason    // set before closed is, by Close
 
 	// owned by the handler
 	writer     gin.ResponseWriter
@@ -120,7 +119,7 @@ func (s *streamConn) Wake() {
 // Close implements [hub.Conn]: the response ends, and clients that come back by
 // themselves do so.
 func (s *streamConn) Close(r hub.Reason) {
-	s.cause = r.Cause
+	s.reason = r
 	close(s.closed)
 }
 
@@ -168,7 +167,7 @@ func (s *streamConn) pump(ctx context.Context, session *hub.Session) error {
 		select {
 		case <-s.wake:
 		case <-s.closed:
-			return fmt.Errorf("%w: %v", errHubClosed, s.cause)
+			return fmt.Errorf("%w: %v", errHubClosed, s.reason.Cause)
 		case <-ctx.Done():
 			return errClientLeft
 		}
@@ -185,20 +184,18 @@ func (s *streamConn) writeAll(frames [][]byte) error {
 	return s.flush()
 }
 
-// Bounds on the time that a client is told to stay away when the hub ends its
-// stream: with one each of their own they do not all come back at once.
-const (
-	minRetry    = time.Second
-	retrySpread = 9 * time.Second
-)
-
-// sayWhen tells the client when to come back, if its protocol can.
-func (s *streamConn) sayWhen(codec dialect.StreamCodec) {
+// sayWhen tells the client when to come back, if the hub wants it to and its
+// protocol can say so. The session has ended. What is still in its outbox is not sent: it
+// may come behind history that was not sent either.
+func (s *streamConn) sayWhen(session *hub.Session, codec dialect.StreamCodec) {
+	for len(session.Take(nil, maxFrameBytes)) > 0 { // the session closes s behind the last one
+	}
+	<-s.closed
 	teller, ok := codec.(interface{ Retry(time.Duration) []byte })
-	if !ok {
+	if s.reason.Retry == 0 || !ok {
 		return
 	}
-	if err := s.write(teller.Retry(minRetry + rand.N(retrySpread))); err == nil {
+	if err := s.write(teller.Retry(s.reason.Retry)); err == nil {
 		_ = s.flush() // it is gone, and needs no telling
 	}
 }

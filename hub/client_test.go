@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -223,3 +225,27 @@ func same(t testing.TB, what string, got []string, want ...string) {
 }
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// positions is a codec of channel, position and data.
+type positions struct{}
+
+func (positions) Encode(e hub.Event) []byte {
+	if e.Message == nil {
+		return nil
+	}
+	return []byte(e.Message.Channel + " " + e.Message.ID + " " + string(e.Message.Data))
+}
+
+func check(t *testing.T, next map[string]int, frame string) (string, hub.Position) {
+	t.Helper()
+	part := strings.Fields(frame)
+	if want := strconv.Itoa(next[part[0]]); part[2] != want {
+		t.Errorf("%s: got message %s, want %s", part[0], part[2], want)
+	}
+	next[part[0]]++
+	position, ok := hub.ParsePosition(part[1])
+	if !ok {
+		t.Errorf("no position: %q", frame)
+	}
+	return part[0], position
+}

@@ -19,7 +19,7 @@ import (
 type lossy struct {
 	*stream.Engine
 	loses    func(pattern string, m *hub.Message) bool // called by one goroutine
-	confess  bool                                      // Lost is called for each
+	confess  func(pattern string) bool                 // whether Lost is called for each; nil: never
 	refuse   atomic.Pointer[error]                     // what Read fails with
 	dropped  atomic.Int64
 	faithful atomic.Bool // drops nothing any more
@@ -48,7 +48,7 @@ func (l *lossyListener) Deliver(m *hub.Message) {
 		return
 	}
 	l.engine.dropped.Add(1)
-	if l.engine.confess {
+	if l.engine.confess != nil && l.engine.confess(l.pattern) {
 		l.Lost()
 	}
 }
@@ -161,7 +161,7 @@ func TestSilentHolesAreFilled(t *testing.T) {
 func TestHolesThatAreToldOfAreFilled(t *testing.T) {
 	for seed := range uint64(3) {
 		h, engine := lossyHub(t, hub.Config{Shards: 2}, burstsOf(seed))
-		engine.confess = true
+		engine.confess = func(string) bool { return true }
 		clients := followAll(t, h, positions{})
 		publishNumbers(t, h, 0, 400)
 		sawAll(t, clients, 400) // even if the last ones were lost

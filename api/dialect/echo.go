@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"strings"
 	"time"
@@ -87,6 +88,9 @@ func (e *Echo) CloseCode(r hub.Reason) (code int, text string) {
 	}
 	if r.Code != 0 {
 		usual.code = r.Code
+	}
+	if r.Retry > 0 {
+		usual.text = fmt.Sprintf("the hub is shutting down: come back in %d s", (r.Retry+time.Second-1)/time.Second)
 	}
 	if r.Text != "" {
 		usual.text = r.Text

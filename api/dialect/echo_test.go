@@ -85,6 +85,9 @@ func TestEchoCloseCodes(t *testing.T) {
 	if code, text := (&Echo{}).CloseCode(hub.Reason{Cause: hub.CauseShutdown}); code != 1001 || !strings.Contains(text, "come back") {
 		t.Errorf("a shutdown closes with %d %q", code, text)
 	}
+	if _, text := (&Echo{}).CloseCode(hub.Reason{Cause: hub.CauseShutdown, Retry: 2100 * time.Millisecond}); !strings.Contains(text, "come back in 3 s") {
+		t.Errorf("a shutdown with a time to come back closes with %q", text)
+	}
 	if code, text := (&Echo{}).CloseCode(hub.Reason{Cause: hub.CauseServer, Code: 4000, Text: "bye"}); code != 4000 || text != "bye" {
 		t.Errorf("an order to close with 4000 bye closes with %d %q", code, text)
 	}

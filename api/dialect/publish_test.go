@@ -279,12 +279,18 @@ func TestRulesReachEveryPublisher(t *testing.T) {
 		{Name: "closed", Channels: "closed.>", Messages: 1, Age: time.Hour, Publishers: hub.PublishersNobody},
 		{Name: "servers", Channels: "servers.>", Messages: 1, Age: time.Hour, Publishers: hub.PublishersServer},
 	}
+	rules = append(rules, hub.Rule{Name: "hidden", Channels: "hidden.>", Messages: 1, Age: time.Hour, NoPresence: true})
 	h := newTestHub(t, hub.Config{Rules: rules.WithDefault()})
 	c := connectCentrifuge(t, h, NewCentrifuge(CentrifugeConfig{}), "")
 	c.say(`{"id":2,"publish":{"channel":"servers.a","data":1}}`)
 	c.expect(`{"id":2,"error":{"code":103,"message":"clients may not publish to \"servers.a\": a server may, over HTTP"}}`)
 	c.say(`{"id":3,"publish":{"channel":"closed.a","data":1}}`)
 	c.expect(`{"id":3,"error":{"code":103,"message":"nobody may publish to \"closed.a\""}}`)
+	c.say(`{"id":4,"presence":{"channel":"hidden.a"}}`)
+	c.expect(`{"id":4,"error":{"code":108,"message":"presence is switched off for \"hidden.a\" by the rule of that channel"}}`)
+	if got := callAPITest(t, h, "presence_stats", `{"channel":"hidden.a"}`); !strings.Contains(got, `"code":108`) {
+		t.Errorf("presence_stats: %s", got)
+	}
 	for _, headers := range []map[string][]string{nil, {"In": {"1h"}}} {
 		p, err := ParsePublish(PublishRequest{Channel: "closed.a", Header: headers, Now: time.Now()})
 		if err != nil {
