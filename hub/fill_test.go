@@ -20,6 +20,7 @@ type lossy struct {
 	*stream.Engine
 	loses    func(pattern string, m *hub.Message) bool // called by one goroutine
 	confess  func(pattern string) bool                 // whether Lost is called for each; nil: never
+	late     *sync.WaitGroup                           // nil: before the next message; else in a goroutine
 	refuse   atomic.Pointer[error]                     // what Read fails with
 	dropped  atomic.Int64
 	faithful atomic.Bool // drops nothing any more
@@ -48,7 +49,11 @@ func (l *lossyListener) Deliver(m *hub.Message) {
 		return
 	}
 	l.engine.dropped.Add(1)
-	if l.engine.confess != nil && l.engine.confess(l.pattern) {
+	switch {
+	case l.engine.confess == nil || !l.engine.confess(l.pattern):
+	case l.engine.late != nil:
+		l.engine.late.Go(l.Lost)
+	default:
 		l.Lost()
 	}
 }
@@ -168,6 +173,20 @@ func TestHolesThatAreToldOfAreFilled(t *testing.T) {
 		for i, c := range clients {
 			rising(t, fmt.Sprint(lossyKeys[i]), c.wait(t, 0))
 		}
+		checkFilled(t, h, engine)
+	}
+}
+
+// TestLateWordOfALossIsHeeded: it comes from other goroutines, before or behind
+// any message. Then only the order within a channel is kept.
+func TestLateWordOfALossIsHeeded(t *testing.T) {
+	for seed := range uint64(3) {
+		h, engine := lossyHub(t, hub.Config{Shards: 2}, burstsOf(seed))
+		engine.confess, engine.late = func(string) bool { return true }, new(sync.WaitGroup)
+		clients := followAll(t, h, positions{})
+		publishNumbers(t, h, 0, 400)
+		sawAll(t, clients, 400)
+		engine.late.Wait()
 		checkFilled(t, h, engine)
 	}
 }
