@@ -27,6 +27,7 @@ func Engine(t *testing.T, open func(t *testing.T) hub.Engine) {
 		{"a pattern reads all its channels in the order of the store", readPattern},
 		{"history since a time", readSince},
 		{"a listener gets stored and live messages in order", listenInOrder},
+		{"a listener learns which message was before", predecessors},
 		{"a live message is not stored", liveIsNotStored},
 		{"publishers at once never disorder a channel", concurrentPublishers},
 		{"what listening and reading bring has no gap", listenThenRead},

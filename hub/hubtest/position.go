@@ -109,3 +109,22 @@ func removed(t *testing.T, e hub.Engine) {
 	}
 	same(t, "heard", ids(r.wait(t, 4)), append(ids(all), next.ID))
 }
+
+// predecessors: without Prev a hub could not see a hole.
+func predecessors(t *testing.T, e hub.Engine) {
+	r := listen(t, e, "c.*")
+	last := map[string]uint64{}
+	var want []uint64
+	for i := range 30 {
+		channel := fmt.Sprint("c.", i%3)
+		m := publish(t, e, channel, "x")
+		want = append(want, last[channel])
+		last[channel] = m.Position.Seq
+		publish(t, e, "noise", "x")
+	}
+	for i, m := range r.wait(t, len(want)) {
+		if m.Prev != want[i] {
+			t.Errorf("message %d, of %s: the one before is %d, want %d", i, m.Channel, m.Prev, want[i])
+		}
+	}
+}
