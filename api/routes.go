@@ -19,7 +19,7 @@ func (a *API) routes() {
 	r := gin.New()
 	r.RedirectTrailingSlash = false
 	r.HandleMethodNotAllowed = true
-	r.Use(a.recover, a.checkOrigin, a.checkQuery)
+	r.Use(a.recover, a.checkOrigin, a.checkPath, a.checkQuery)
 	r.NoRoute(a.notFound)
 	r.NoMethod(a.wrongMethod)
 	a.router = r
@@ -101,6 +101,14 @@ func (a *API) named(next gin.HandlerFunc) gin.HandlerFunc {
 			}
 		}
 		next(c)
+	}
+}
+
+// checkPath refuses an escaped slash, which is part of no name, and would be taken
+// for one between names.
+func (a *API) checkPath(c *gin.Context) {
+	if path := c.Request.URL.EscapedPath(); strings.Contains(path, "%2F") || strings.Contains(path, "%2f") {
+		a.notFound(c)
 	}
 }
 
