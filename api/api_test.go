@@ -115,6 +115,8 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		{"GET", "/a/json?since=10%20parsecs", "", 400, 40008, "since"},
 		{"GET", "/news", "", 404, 40401, "/news/json"},
 		{"GET", "/a/b/c", "", 404, 40401, "/a/b/c"},
+		{"POST", "/a%2Fb", "x", 404, 40401, "/a%2Fb"},
+		{"DELETE", "/a%2fb", "", 404, 40401, "/a%2fb"},
 		{"DELETE", "/news", "", 405, 40501, "POST"},
 		{"POST", "/news/json", "x", 400, 40049, "taken by the route /{channel}/json"},
 		{"PUT", "/news/a.b", "x", 400, 40049, "'.'"},

@@ -19,7 +19,7 @@ func (a *API) routes() {
 	r := gin.New()
 	r.RedirectTrailingSlash = false
 	r.HandleMethodNotAllowed = true
-	r.Use(a.recover, a.checkOrigin, a.checkURL)
+	r.Use(a.recover, a.checkOrigin, a.checkPath, a.checkQuery)
 	r.NoRoute(a.notFound)
 	r.NoMethod(a.wrongMethod)
 	a.router = r
@@ -104,14 +104,16 @@ func (a *API) named(next gin.HandlerFunc) gin.HandlerFunc {
 	}
 }
 
-// checkURL refuses what would be taken for something else without a word: an escaped
-// slash, which the router takes for a separator and no name has, and what url.URL.Query
-// leaves out.
-func (a *API) checkURL(c *gin.Context) {
-	if strings.Contains(strings.ToUpper(c.Request.URL.RawPath), "%2F") {
+// checkPath refuses an escaped slash, which is part of no name, and would be taken
+// for one between names.
+func (a *API) checkPath(c *gin.Context) {
+	if path := c.Request.URL.EscapedPath(); strings.Contains(path, "%2F") || strings.Contains(path, "%2f") {
 		a.notFound(c)
-		return
 	}
+}
+
+// checkQuery refuses what url.URL.Query would leave out without a word.
+func (a *API) checkQuery(c *gin.Context) {
 	if _, err := url.ParseQuery(c.Request.URL.RawQuery); err != nil {
 		a.fail(c, dialect.NtfyBadRequest, "the query can't be read (%v): write %% as %%25 and ; as %%3B", err)
 	}
