@@ -129,22 +129,24 @@ func (e *Engine) diagnose() {
 	}
 }
 
-// fail makes publishes fail with err, a [hub.Error], from now on.
+// fail makes publishes fail with err, a [hub.Error], from now on. It may be called from
+// any goroutine.
 func (e *Engine) fail(err error) {
 	h := e.guard.health.Load()
 	if h.ctx.Err() == nil {
-		e.config.Logger.Error("messages are refused until the store can be written to again", "error", err)
 		h.fail(err)
+		e.config.Logger.Error("messages are refused until the store can be written to again", "error", err)
 		return
 	}
 	if err.Error() == context.Cause(h.ctx).Error() {
 		return
 	}
-	e.config.Logger.Error("messages are still refused, now for another reason", "error", err)
 	next := &health{since: h.since}
 	next.ctx, next.fail = context.WithCancelCause(context.Background())
 	next.fail(err)
-	e.guard.health.Store(next)
+	if e.guard.health.CompareAndSwap(h, next) {
+		e.config.Logger.Error("messages are still refused, now for another reason", "error", err)
+	}
 }
 
 // mend tries to use the store again. What is wrong with a server after a failed write

@@ -48,8 +48,9 @@ type ledger struct {
 	sync   Sync   // static
 	logger *slog.Logger
 
-	mark   atomic.Uint64         // the highest number that is known to be stored
-	epochs atomic.Pointer[spans] // set before the engine is used
+	mark   atomic.Uint64          // the highest number that is known to be stored
+	epochs atomic.Pointer[spans]  // set before the engine is used
+	noted  atomic.Pointer[string] // see note
 
 	mu      sync.Mutex
 	record  record    // guarded by mu; as it was written last, but for Probes
@@ -58,7 +59,7 @@ type ledger struct {
 	list    blockList // guarded by mu
 
 	held  heldBlocks // owned by who opens the store, from before to after
-	doubt string     // owned by who calls before, after and check: why the store may lack something
+	doubt string     // likewise: why the store may lack something
 }
 
 // newLedger returns the ledger of a data folder; folder "" is for a store in memory.
@@ -78,6 +79,9 @@ func (l *ledger) before() error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if noted := l.noted.Swap(nil); noted != nil {
+		l.doubt = *noted
+	}
 	if l.doubt == "" {
 		if l.doubt, err = l.compare(now); err != nil {
 			return err
@@ -174,6 +178,16 @@ func (l *ledger) after(first, last uint64, made string) error {
 	return l.save(true)
 }
 
+// note says from any goroutine that the store lacks something: the next before begins
+// with it.
+func (l *ledger) note(doubt string) { l.noted.Store(&doubt) }
+
+// first is the number that the current epoch began with.
+func (l *ledger) first() uint64 {
+	epochs := *l.epochs.Load()
+	return epochs[len(epochs)-1].First
+}
+
 // release lets go of the files, if after did not come.
 func (l *ledger) release() {
 	l.held.close()
@@ -219,16 +233,18 @@ func (l *ledger) keep() error {
 	return l.save(l.sync == SyncAlways)
 }
 
-// check looks for damage that the server has found while it was running. doubt says
-// what there is; the next before begins with it.
+// check looks for damage that the server has found while it was running, and notes what
+// there is.
 func (l *ledger) check() (doubt string, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.folder == "" {
 		return "", nil
 	}
-	l.doubt, err = l.list.cutInUse()
-	return l.doubt, err
+	if doubt, err = l.list.cutInUse(); doubt != "" {
+		l.note(doubt)
+	}
+	return doubt, err
 }
 
 // close writes the record of a store that the server has closed.

@@ -3,6 +3,8 @@ package stream
 import (
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go"
 )
 
 // Keep writes the record now, as the guard does some time after a publish.
@@ -30,3 +32,8 @@ func ForgetProbe(e *Engine) { e.prober.at = time.Time{} }
 
 // Idle reports whether no message waits to be delivered.
 func Idle(e *Engine) bool { return len(e.inbox) == 0 }
+
+// IgnoreClient lets what the client reports beside its calls go unheard.
+func IgnoreClient(e *Engine) {
+	e.conn.SetErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})
+}

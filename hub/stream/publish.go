@@ -99,7 +99,7 @@ func (e *Engine) store(ctx context.Context, msg *nats.Msg) (*jetstream.PubAck, e
 		return ack, nil
 	}
 	if ack.Sequence <= before && !ack.Duplicate {
-		return nil, e.wentBack(health, ack.Sequence, before)
+		return nil, e.wentBack(ack.Sequence, before)
 	}
 	e.ledger.raise(ack.Sequence)
 	return ack, nil
@@ -119,10 +119,10 @@ func (e *Engine) notStored(ctx context.Context, h *health, err error) error {
 
 // wentBack has the store opened anew in another epoch: it has given a number that it
 // had reached before.
-func (e *Engine) wentBack(h *health, seq, before uint64) error {
+func (e *Engine) wentBack(seq, before uint64) error {
 	err := unavailable("store a message", fmt.Errorf("the store has gone back from number %d to %d", before, seq))
-	h.fail(err)
-	e.config.Logger.Error("the store has lost messages while the hub was running: it is opened anew", "error", err)
+	e.ledger.note(fmt.Sprintf("the store has gone back from number %d to %d while the hub was running", before, seq))
+	e.fail(err)
 	return err
 }
 

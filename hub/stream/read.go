@@ -162,10 +162,8 @@ func (e *Engine) read(ctx context.Context, q hub.Query) (page hub.Page, err erro
 		if err != nil {
 			return page, err
 		}
-		if !q.After.IsZero() {
-			if lost, err := e.skipped(ctx, r, found, more); err != nil || lost {
-				return page, e.skipError(err, q)
-			}
+		if err := e.checkSkipped(ctx, q, r, found, more); err != nil {
+			return page, err
 		}
 		page.More = more > 0
 		last, err := e.fill(&page, found, q.Until)

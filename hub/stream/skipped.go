@@ -2,6 +2,8 @@ package stream
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"fanfold/hub"
 
@@ -12,6 +14,24 @@ import (
 // skipTries bounds how often skipped counts again in a channel that messages come to
 // all the time.
 const skipTries = 10
+
+// checkSkipped fails if the store left out messages behind the position asked for. They
+// make it be opened anew in another epoch, in which everybody who returns is told. What was
+// stored in earlier epochs is not checked: it is known to lack something.
+func (e *Engine) checkSkipped(ctx context.Context, q hub.Query, r getRequest, found []*nats.Msg, more uint64) error {
+	if q.After.IsZero() || r.Seq < e.ledger.first() {
+		return nil
+	}
+	lost, err := e.skipped(ctx, r, found, more)
+	if err == nil && lost {
+		err = unavailable("read history", errDamaged)
+		e.ledger.note(fmt.Sprintf("messages of %s behind %d can't be read: the disk does not have what was written", q.Channel, r.Seq-1))
+		e.fail(&hub.Error{Code: hub.CodeUnavailable, Message: "the store is damaged: it is being opened anew", Err: errDamaged})
+	}
+	return err
+}
+
+var errDamaged = errors.New("stored messages can't be read")
 
 // skipped reports whether the store left out messages that it has but can't read: it
 // says nothing of those, except that it counts them. found is what it answered to r, with more
@@ -80,15 +100,4 @@ func (e *Engine) unreadable(ctx context.Context, subject string) (bool, error) {
 		}
 	}
 	return true, nil
-}
-
-// skipError is err, or if that is nil, the error for who asked for all behind a
-// position of which some can't be read.
-func (e *Engine) skipError(err error, q hub.Query) error {
-	if err != nil {
-		return err
-	}
-	e.config.Logger.Error("stored messages can't be read, since the disk does not have what was written: clients are told that they were not recovered",
-		"channel", q.Channel, "behind", q.After.Seq)
-	return hub.Errorf(hub.CodeUnrecoverable, "messages behind the position asked for are damaged")
 }
