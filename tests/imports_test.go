@@ -42,6 +42,10 @@ var arrows = map[string]arrow{
 		never: []string{"net", "net/http", "sync", "sync/atomic", "os"},
 		why:   "a protocol is bytes in and bytes out, so that it can be tested and fuzzed as a function",
 	},
+	"fanfold/api/access": {
+		may: []string{"fanfold/hub", "github.com/golang-jwt/jwt/v5"},
+		why: "who asks is found out in one place, that can be attacked in tests without a router, a socket or a hub that runs",
+	},
 	"fanfold/api": {
 		may: []string{"fanfold/hub", "fanfold/api/dialect", "github.com/gin-gonic/gin", "github.com/olahol/melody", "github.com/gorilla/websocket"},
 		why: "what carries bytes knows neither the store nor the page",
@@ -50,7 +54,7 @@ var arrows = map[string]arrow{
 		why: "the page speaks to the hub over the network, as any client does",
 	},
 	"fanfold/cmd/fanfold": {
-		may: []string{"fanfold/hub", "fanfold/hub/stream", "fanfold/api", "fanfold/api/dialect", "fanfold/web", "github.com/alecthomas/kong", "github.com/dustin/go-humanize", "github.com/goccy/go-yaml"},
+		may: []string{"fanfold/hub", "fanfold/hub/stream", "fanfold/api", "fanfold/api/access", "fanfold/api/dialect", "fanfold/web", "github.com/alecthomas/kong", "github.com/dustin/go-humanize", "github.com/goccy/go-yaml"},
 		why: "only the program knows all parts",
 	},
 	"fanfold/tests": {

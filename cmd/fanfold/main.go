@@ -21,6 +21,8 @@ type commandLine struct {
 	Config kong.ConfigFlag `help:"Read settings from a YAML file; its keys are the names of the flags." placeholder:"FILE" env:"FANFOLD_CONFIG"`
 
 	Serve   serveCommand   `cmd:"" default:"withargs" help:"Run the hub (this is what happens without a command)."`
+	Token   tokenCommand   `cmd:"" help:"Make a token for a client, or explain why one does not work."`
+	Key     keyCommand     `cmd:"" help:"Make a key for a server."`
 	Health  healthCommand  `cmd:"" help:"Ask a running hub whether it is ready; the exit code says so."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
