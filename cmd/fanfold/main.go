@@ -22,6 +22,7 @@ type commandLine struct {
 
 	Serve   serveCommand   `cmd:"" default:"withargs" help:"Run the hub (this is what happens without a command)."`
 	Health  healthCommand  `cmd:"" help:"Ask a running hub whether it is ready; the exit code says so."`
+	Cert    certCommand    `cmd:"" help:"Make a certificate and its key for development."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 
