@@ -144,6 +144,7 @@ func (p proxy) behind(t testing.TB, args ...string) *hub {
 	}
 	addr := fmt.Sprintf("127.0.0.1:%d", port)
 	startServer(t, path, addr, l)
+	t.Cleanup(h.stop) // before the proxy, whose workers wait for it
 	view := h.as(t)
 	view.url = fmt.Sprintf("https://%s:%d", publicName, port)
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -54,11 +57,12 @@ type authority struct {
 	http     *http.Server
 	closing  context.Context // ends what goes to the authority
 	close    context.CancelFunc
+	refusals refusals
 }
 
 // openACME returns the certificates of the domains, which watch gets.
 func (s *tlsSettings) openACME(ctx context.Context, data string, logger *slog.Logger) (*authority, error) {
-	a := &authority{logger: logger}
+	a := &authority{logger: logger, refusals: refusals{why: map[string]string{}}}
 	for _, domain := range s.ACMEDomain {
 		a.domains = append(a.domains, plainName(domain))
 	}
@@ -69,13 +73,13 @@ func (s *tlsSettings) openACME(ctx context.Context, data string, logger *slog.Lo
 		}
 	}
 	a.closing, a.close = context.WithCancel(context.WithoutCancel(ctx))
-	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: a.dial, ForceAttemptHTTP2: true}
+	a.refusals.next = &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: a.dial, ForceAttemptHTTP2: true}
 	a.manager = &autocert.Manager{
 		Prompt: autocert.AcceptTOS, HostPolicy: a.checkName, Email: s.ACMEEmail,
 		Cache: autocert.DirCache(cmp.Or(s.ACMECache, filepath.Join(data, "acme"))),
 		Client: &acme.Client{
 			DirectoryURL: s.ACMEDirectory, UserAgent: "fanfold/" + version,
-			HTTPClient: &http.Client{Transport: transport, Timeout: time.Minute},
+			HTTPClient: &http.Client{Transport: &a.refusals, Timeout: time.Minute},
 		},
 	}
 	if a.listener != nil {
@@ -173,7 +177,7 @@ func (a *authority) keep(ctx context.Context, domain string) {
 		case err != nil:
 			wait = retryEvery
 			a.logger.Warn("no certificate: the authority must be able to reach the hub under that name, on port 443 or, with --acme-http-listen, 80",
-				"domain", domain, "error", err, "again in", wait)
+				"domain", domain, "error", err, "the authority says", a.refusals.of(domain), "again in", wait)
 		case !leaf.NotAfter.Equal(until):
 			until = leaf.NotAfter
 			a.logger.Info("certificate loaded", "domain", domain, "issuer", leaf.Issuer, "until", until)
@@ -200,4 +204,58 @@ func (a *authority) obtain(domain string) (*x509.Certificate, error) {
 		return nil, err
 	}
 	return certificate.Leaf, nil
+}
+
+// refusals passes requests to the authority on and keeps why it did not believe
+// that a domain is ours, which autocert does not pass on.
+type refusals struct {
+	next http.RoundTripper // static
+	mu   sync.Mutex
+	why  map[string]string // by domain; guarded by mu
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (r *refusals) RoundTrip(request *http.Request) (*http.Response, error) {
+	response, err := r.next.RoundTrip(request)
+	if err != nil || !strings.HasPrefix(response.Header.Get("Content-Type"), "application/json") {
+		return response, err
+	}
+	const maxObjectBytes = 1 << 20
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxObjectBytes))
+	_ = response.Body.Close()
+	if err != nil {
+		return nil, err
+	}
+	response.Body = io.NopCloser(bytes.NewReader(body))
+	r.note(body)
+	return response, nil
+}
+
+// note looks for an authorization (RFC 8555 §7.1.4) one of whose challenges
+// failed.
+func (r *refusals) note(body []byte) {
+	var authorization struct {
+		Identifier struct{ Value string }
+		Challenges []struct {
+			Type  string
+			Error struct{ Detail string }
+		}
+	}
+	if json.Unmarshal(body, &authorization) != nil {
+		return // not ours to judge
+	}
+	for _, challenge := range authorization.Challenges {
+		if challenge.Error.Detail != "" {
+			r.mu.Lock()
+			r.why[authorization.Identifier.Value] = challenge.Type + ": " + challenge.Error.Detail
+			r.mu.Unlock()
+		}
+	}
+}
+
+// of returns what the authority last held against the domain, or "".
+func (r *refusals) of(domain string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.why[domain]
 }
