@@ -242,6 +242,17 @@ func TestACMEOverHTTP(t *testing.T) {
 	}
 }
 
+// Why the authority does not certify the domain is told in its own words.
+func TestACMERefusalIsExplained(t *testing.T) {
+	t.Parallel()
+	nobody := freePort(t)
+	a := startAuthority(t, nobody, freePort(t))
+	h := certified(t, a, freePort(t), "--data", t.TempDir())
+	eventually(t, "the log says why", func() bool {
+		return strings.Contains(h.stderr.String(), "no certificate") && strings.Contains(h.stderr.String(), fmt.Sprintf("127.0.0.1:%d", nobody))
+	})
+}
+
 // An authority that can't be reached is told in the log, keeps nobody out of
 // the start or the stop, and no handshake succeeds meanwhile.
 func TestACMEWithoutAnAuthority(t *testing.T) {

@@ -177,7 +177,7 @@ func (a *authority) keep(ctx context.Context, domain string) {
 		case err != nil:
 			wait = retryEvery
 			a.logger.Warn("no certificate: the authority must be able to reach the hub under that name, on port 443 or, with --acme-http-listen, 80",
-				"domain", domain, "error", err, "the authority says", a.refusals.of(domain), "again in", wait)
+				"domain", domain, "error", err, "again in", wait)
 		case !leaf.NotAfter.Equal(until):
 			until = leaf.NotAfter
 			a.logger.Info("certificate loaded", "domain", domain, "issuer", leaf.Issuer, "until", until)
@@ -192,14 +192,19 @@ func (a *authority) keep(ctx context.Context, domain string) {
 }
 
 // obtain returns the certificate that today's clients are shown, and waits for
-// the authority if there is none.
+// the authority if there is none. The error has what the authority holds against the
+// domain, if that is why.
 func (a *authority) obtain(domain string) (*x509.Certificate, error) {
+	a.refusals.forget(domain)
 	certificate, err := a.manager.GetCertificate(&tls.ClientHelloInfo{
 		ServerName:       domain,
 		CipherSuites:     []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256},
 		SignatureSchemes: []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256},
 		SupportedCurves:  []tls.CurveID{tls.CurveP256},
 	})
+	if why := a.refusals.of(domain); err != nil && why != "" {
+		return nil, errors.New(why)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -251,6 +256,12 @@ func (r *refusals) note(body []byte) {
 			r.mu.Unlock()
 		}
 	}
+}
+
+func (r *refusals) forget(domain string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.why, domain)
 }
 
 // of returns what the authority last held against the domain, or "".
