@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -31,6 +32,14 @@ type Config struct {
 	// AllowOrigins are the origins, beside the hub's own host, whose pages may use
 	// it; "*" is any.
 	AllowOrigins []string
+	// AllowHosts are the names, beside localhost, that clients may call the hub by;
+	// "*" is any. Loopback says that the hub can be reached from its own machine alone:
+	// it goes by no other names then. Elsewhere, and behind a trusted proxy, none means any.
+	AllowHosts []string
+	Loopback   bool
+	// TrustedProxies are the networks of proxies whose word on who a request comes
+	// from counts.
+	TrustedProxies []netip.Prefix
 }
 
 // Validate says which field can't be used.
@@ -41,7 +50,7 @@ func (c Config) Validate() error {
 	if c.MaxTextBytes < 1 {
 		return errors.New("api: the bound on a text's size must be positive")
 	}
-	return c.checkOrigins()
+	return errors.Join(c.checkOrigins(), c.checkHosts())
 }
 
 // API is the hub's HTTP handler.

@@ -22,6 +22,7 @@ type wsConn struct {
 	socket *socket // static
 	path   string
 	remote string
+	secure bool
 	peer   dialect.Peer
 	ready  chan struct{} // closed once, when the upgrade is done
 	raw    net.Conn      // set before ready
@@ -119,7 +120,7 @@ func (c *wsConn) sayGoodbye() {
 // starts.
 func (c *wsConn) connected(m *melody.Session) {
 	m.Request = nil // a few KB that nobody reads any more
-	c.socket.api.config.Logger.Info("connection established", "path", c.path, "remote", c.remote, "client", c.peer.Session().Client().ID)
+	c.socket.api.config.Logger.Info("connection established", "path", c.path, "remote", c.remote, "tls", c.secure, "client", c.peer.Session().Client().ID)
 	c.session.Store(m)
 	if c.woken.Swap(false) {
 		c.pump()

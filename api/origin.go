@@ -2,7 +2,6 @@ package api
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -17,11 +16,9 @@ const anyOrigin = "*"
 
 func (c Config) checkOrigins() error {
 	for _, origin := range c.AllowOrigins {
-		u, err := url.Parse(origin)
-		if origin == anyOrigin || origin == "null" || err == nil && u.Scheme != "" && u.Host != "" && u.Path == "" {
-			continue
+		if _, ok := normalOrigin(origin); !ok && origin != anyOrigin && origin != opaqueOrigin {
+			return fmt.Errorf("api: the origin %q can't be allowed: give one like https://example.com, or *", origin)
 		}
-		return fmt.Errorf("api: the origin %q can't be allowed: give one like https://example.com, or *", origin)
 	}
 	return nil
 }
@@ -34,7 +31,7 @@ func (a *API) checkOrigin(c *gin.Context) {
 	if origin == "" {
 		return
 	}
-	if !a.allows(origin, c.Request.Host) {
+	if !a.allows(origin, a.caller(c.Request).host) {
 		a.fail(c, dialect.NtfyForbidden, "the origin %q may not use this hub: start it with --allow-origin %[1]s to change that", origin)
 		return
 	}
@@ -60,18 +57,51 @@ func (a *API) checkSite(c *gin.Context) bool {
 	return !foreign
 }
 
+// opaqueOrigin is what a browser says of a page that has none: one in a sandbox
+// or from a file, say. Anybody can make such a page.
+const opaqueOrigin = "null"
+
+// allows reports whether a page of the origin may use the hub: it is of the host
+// that it calls the hub by, whatever the port, or allowed by name.
 func (a *API) allows(origin, host string) bool {
 	if slices.Contains(a.config.AllowOrigins, anyOrigin) || slices.Contains(a.config.AllowOrigins, origin) {
 		return true
 	}
-	u, err := url.Parse(origin)
-	return err == nil && u.Hostname() != "" && strings.EqualFold(u.Hostname(), hostname(host))
+	normal, ok := normalOrigin(origin)
+	if !ok {
+		return false
+	}
+	u, err := url.Parse(normal)
+	return err == nil && hostname(u.Host) == hostname(host) || a.names(normal)
 }
 
-// hostname returns a Host header without its port.
-func hostname(host string) string {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		return name
+func (a *API) names(normal string) bool {
+	return slices.ContainsFunc(a.config.AllowOrigins, func(allowed string) bool {
+		n, ok := normalOrigin(allowed)
+		return ok && n == normal
+	})
+}
+
+// normalOrigin returns an origin in one spelling: in lower case, without the
+// scheme's own port and the dot of the root. It is false for what is no origin of a host.
+func normalOrigin(origin string) (string, bool) {
+	u, err := url.Parse(origin)
+	if err != nil || u.Scheme == "" || u.User != nil || u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" {
+		return "", false
 	}
-	return strings.Trim(host, "[]")
+	name := hostname(u.Host)
+	if name == "" {
+		return "", false
+	}
+	port := u.Port()
+	if u.Scheme == "http" && port == "80" || u.Scheme == "https" && port == "443" {
+		port = ""
+	}
+	if strings.Contains(name, ":") {
+		name = "[" + name + "]"
+	}
+	if port != "" {
+		name += ":" + port
+	}
+	return u.Scheme + "://" + name, true // url.Parse has the scheme in lower case
 }

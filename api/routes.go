@@ -19,7 +19,8 @@ func (a *API) routes() {
 	r := gin.New()
 	r.RedirectTrailingSlash = false
 	r.HandleMethodNotAllowed = true
-	r.Use(a.recover, a.checkOrigin, a.checkPath, a.checkQuery)
+	r.ForwardedByClientIP = false // see API.caller
+	r.Use(a.recover, a.checkHost, a.checkOrigin, a.checkPath, a.checkQuery)
 	r.NoRoute(a.notFound)
 	r.NoMethod(a.wrongMethod)
 	a.router = r

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bufio"
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
@@ -64,7 +65,8 @@ func (s *socket) serve(c *gin.Context) {
 		s.api.fail(c, upgradeRequired, "this path speaks WebSocket only: connect with ws:// or wss://")
 		return
 	}
-	conn := &wsConn{socket: s, path: c.Request.URL.Path, remote: c.Request.RemoteAddr, ready: make(chan struct{})}
+	who := s.api.caller(c.Request)
+	conn := &wsConn{socket: s, path: c.Request.URL.Path, remote: who.String(), secure: who.secure, ready: make(chan struct{})}
 	peer, err := s.dialect.Connect(c.Request.Context(), s.api.config.Hub, conn, dialect.Request{
 		Path: c.Request.URL.EscapedPath(), Query: c.Request.URL.Query(), Header: c.Request.Header,
 	})
@@ -104,8 +106,11 @@ func (w *upgradeWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	}
 	raw, buffers, err := hijacker.Hijack()
 	w.conn.raw = raw
-	if tcp, ok := raw.(*net.TCPConn); ok {
-		return politeConn{tcp}, buffers, err
+	switch conn := raw.(type) {
+	case *net.TCPConn:
+		return politeConn{conn}, buffers, err
+	case *tls.Conn:
+		return politeTLS{conn}, buffers, err
 	}
 	return raw, buffers, err
 }
@@ -121,6 +126,16 @@ type politeConn struct{ *net.TCPConn }
 
 // Close implements [net.Conn].
 func (c politeConn) Close() error {
+	return errors.Join(c.CloseWrite(), c.SetReadDeadline(time.Now().Add(closeGrace)))
+}
+
+// politeTLS does the same over TLS, whose own end of the stream (RFC 8446
+// §6.1) is the sending half's.
+type politeTLS struct{ *tls.Conn }
+
+// Close implements [net.Conn]. It waits for at most 5 s for a client that reads
+// nothing.
+func (c politeTLS) Close() error {
 	return errors.Join(c.CloseWrite(), c.SetReadDeadline(time.Now().Add(closeGrace)))
 }
 

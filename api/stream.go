@@ -57,7 +57,8 @@ func (a *API) dropBody(c *gin.Context) error {
 }
 
 func (a *API) run(c *gin.Context, conn *streamConn, session *hub.Session, wanted dialect.SubscribeRequest, codec dialect.StreamCodec) {
-	log := a.config.Logger.With("path", c.Request.URL.Path, "remote", c.Request.RemoteAddr, "client", session.Client().ID)
+	who := a.caller(c.Request)
+	log := a.config.Logger.With("path", c.Request.URL.Path, "remote", who.String(), "client", session.Client().ID)
 	ctx := c.Request.Context()
 	defer conn.extend() // net/http sends the end of the response
 	emit := func(frame []byte) error {
@@ -81,7 +82,7 @@ func (a *API) run(c *gin.Context, conn *streamConn, session *hub.Session, wanted
 		conn.begin()
 		return
 	}
-	log.Info("stream established")
+	log.Info("stream established", "tls", who.secure)
 	if err = conn.pump(ctx, session); errors.Is(err, errHubClosed) {
 		conn.sayWhen(session, codec)
 	}
@@ -205,9 +206,14 @@ func (s *streamConn) extend() error {
 	return s.controller.SetWriteDeadline(time.Now().Add(writeTimeout))
 }
 
+// flush sends what was written. Over HTTP/2 a deadline ends the stream when it
+// passes, not the next write, so none is left standing.
 func (s *streamConn) flush() error {
 	if err := s.extend(); err != nil {
 		return err
 	}
-	return s.controller.Flush()
+	if err := s.controller.Flush(); err != nil {
+		return err
+	}
+	return s.controller.SetWriteDeadline(time.Time{})
 }

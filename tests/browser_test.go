@@ -30,7 +30,7 @@ type browser struct {
 }
 
 // startBrowser runs Chromium until the test's end.
-func startBrowser(t testing.TB) *browser {
+func startBrowser(t testing.TB, more ...chromedp.ExecAllocatorOption) *browser {
 	t.Helper()
 	path := need.Program(t, "chromium", "chromium-browser", "google-chrome")
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
@@ -42,6 +42,7 @@ func startBrowser(t testing.TB) *browser {
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true),
 	)
+	options = append(options, more...)
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	ctx, cancel := chromedp.NewContext(allocator, chromedp.WithErrorf(t.Logf))
 	t.Cleanup(func() {
@@ -221,6 +222,18 @@ func (p *tab) run(script string) {
 	if err != nil || result.ExceptionDetails != nil {
 		p.t.Fatalf("run %s: %v %v", script, err, result.ExceptionDetails)
 	}
+}
+
+// evaluate returns what an expression gives in the page, as text.
+func (p *tab) evaluate(expression string) string {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	value, err := chromedp.Run(ctx, chromedp.Evaluate[string](expression))
+	if err != nil {
+		p.t.Fatalf("evaluate %s: %v", expression, err)
+	}
+	return value
 }
 
 // press presses keys, such as "\r" for Enter, where the focus is.

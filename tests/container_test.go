@@ -181,6 +181,7 @@ type composition struct {
 	Services map[string]struct {
 		Build, Image, Restart string
 		Ports, Volumes        []string
+		Environment           map[string]string
 		ReadOnly              bool     `yaml:"read_only"`
 		CapDrop               []string `yaml:"cap_drop"`
 		SecurityOpt           []string `yaml:"security_opt"`
@@ -219,6 +220,9 @@ func TestCompose(t *testing.T) {
 	}
 	if !hub.ReadOnly || !slices.Equal(hub.CapDrop, []string{"ALL"}) || hub.Restart == "" {
 		t.Errorf("the hub runs with %+v", hub)
+	}
+	if hosts := hub.Environment["FANFOLD_ALLOW_HOST"]; hosts == "" || len(hub.Environment) != 1 {
+		t.Errorf("the environment is %v: without names a page can be pointed at the hub", hub.Environment)
 	}
 	stages := dockerfile(t)
 	_, command, _ := strings.Cut(argsOf(stages[1], "HEALTHCHECK")[0], "CMD ")

@@ -42,7 +42,7 @@ func (h *hub) try(method, path, body string, headers ...string) (answer, error) 
 		return answer{}, err
 	}
 	req.Header = headerOf(headers)
-	res, err := client.Do(req)
+	res, err := h.way.client.Do(req)
 	if err != nil {
 		return answer{}, err
 	}
@@ -153,7 +153,7 @@ func (h *hub) stream(path string, headers ...string) <-chan string {
 		h.t.Fatal(err)
 	}
 	req.Header = headerOf(headers)
-	res, err := client.Do(req)
+	res, err := h.way.client.Do(req)
 	if err != nil {
 		h.t.Fatal(err)
 	}

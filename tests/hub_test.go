@@ -2,6 +2,7 @@ package tests
 
 import (
 	"bytes"
+	"net/http"
 	"os"
 	"os/exec"
 	"regexp"
@@ -11,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/gorilla/websocket"
 )
 
 // hub is a running program. Its methods are called from the test's goroutine.
@@ -18,12 +21,22 @@ type hub struct {
 	t testing.TB
 	launch
 
-	url  string // http://127.0.0.1:PORT
+	url  string // http://127.0.0.1:PORT, or with https
 	addr string // 127.0.0.1:PORT
+	way  way
 	*process
 
 	faulty bool // the test breaks what the hub stands on, so that it may log errors
 }
+
+// way is how requests reach the hub.
+type way struct {
+	client *http.Client
+	dialer *websocket.Dialer
+}
+
+// plain is the way to a hub on this machine.
+var plain = way{client, websocket.DefaultDialer}
 
 // startHub runs the program on a port of its own and waits until it says that
 // it is running. Unless the arguments name a data folder or --memory, it keeps
@@ -40,7 +53,7 @@ func startHub(t testing.TB, args ...string) *hub {
 // startHubAs is startHub with every choice in the caller's hands.
 func startHubAs(t testing.TB, l launch) *hub {
 	t.Helper()
-	h := &hub{t: t, launch: l}
+	h := &hub{t: t, launch: l, way: plain}
 	h.start("127.0.0.1:0")
 	t.Cleanup(func() {
 		if h.running() {
@@ -71,7 +84,7 @@ func (h *hub) startAgain() {
 	h.start(h.addr)
 }
 
-var runningAt = regexp.MustCompile(`(?m)^Fanfold is running at (http://([^/\s]+))/$`)
+var runningAt = regexp.MustCompile(`(?m)^Fanfold is running at (https?://([^/\s]+))/$`)
 
 func (h *hub) start(listen string) {
 	h.t.Helper()

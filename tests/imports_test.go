@@ -54,7 +54,7 @@ var arrows = map[string]arrow{
 		why: "the page speaks to the hub over the network, as any client does",
 	},
 	"fanfold/cmd/fanfold": {
-		may: []string{"fanfold/hub", "fanfold/hub/stream", "fanfold/api", "fanfold/api/access", "fanfold/api/dialect", "fanfold/web", "github.com/alecthomas/kong", "github.com/dustin/go-humanize", "github.com/goccy/go-yaml"},
+		may: []string{"fanfold/hub", "fanfold/hub/stream", "fanfold/api", "fanfold/api/access", "fanfold/api/dialect", "fanfold/web", "github.com/alecthomas/kong", "github.com/dustin/go-humanize", "github.com/goccy/go-yaml", "golang.org/x/crypto/acme"},
 		why: "only the program knows all parts",
 	},
 	"fanfold/tests": {

@@ -30,7 +30,7 @@ type closed struct {
 // dial opens a WebSocket at a path of the hub. It is closed at the test's end.
 func (h *hub) dial(path string) *socket {
 	h.t.Helper()
-	conn, _, err := websocket.DefaultDialer.Dial("ws://"+h.addr+path, nil)
+	conn, _, err := h.way.dialer.Dial("ws"+strings.TrimPrefix(h.url, "http")+path, nil)
 	if err != nil {
 		h.t.Fatalf("open a WebSocket at %s: %v", path, err)
 	}
@@ -48,7 +48,7 @@ func (h *hub) dial(path string) *socket {
 // HTTP status. Headers are given as "Name: value".
 func (h *hub) dialRefused(path string, headers ...string) int {
 	h.t.Helper()
-	conn, res, err := websocket.DefaultDialer.Dial("ws://"+h.addr+path, headerOf(headers))
+	conn, res, err := h.way.dialer.Dial("ws"+strings.TrimPrefix(h.url, "http")+path, headerOf(headers))
 	if err == nil {
 		_ = conn.Close()
 		h.t.Errorf("the hub opened a WebSocket at %q", path)

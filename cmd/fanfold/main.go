@@ -24,6 +24,7 @@ type commandLine struct {
 	Token   tokenCommand   `cmd:"" help:"Make a token for a client, or explain why one does not work."`
 	Key     keyCommand     `cmd:"" help:"Make a key for a server."`
 	Health  healthCommand  `cmd:"" help:"Ask a running hub whether it is ready; the exit code says so."`
+	Cert    certCommand    `cmd:"" help:"Make a certificate and its key for development."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"syscall"
 	"time"
 
@@ -25,6 +24,11 @@ type serveCommand struct {
 	Listen      string   `default:"127.0.0.1:1234" placeholder:"ADDR" help:"Address to serve on; port 0 picks a free one. Default: ${default}."`
 	Open        bool     `help:"Serve beyond loopback although anybody who can reach the address may then read and publish everything."`
 	AllowOrigin []string `placeholder:"ORIGIN" help:"Let pages of another origin, like https://example.com, use the hub; * is any. Repeatable."`
+
+	AllowHost      []string  `placeholder:"NAME" help:"Answer to this host name, like hub.example.com, besides localhost; * is any. Without it, beyond loopback and behind a proxy that is trusted, any name will do. Repeatable."`
+	TrustedProxies []network `placeholder:"CIDR" help:"Believe what proxies of this network, like 10.0.0.0/8 or 127.0.0.1, say of whom they speak for. Repeatable."`
+
+	TLS tlsSettings `embed:""`
 
 	Data   string `default:"fanfold-data" placeholder:"DIR" help:"Folder that keeps the messages. Default: ${default}."`
 	Memory bool   `help:"Keep messages in memory alone: a restart forgets them."`
@@ -45,7 +49,7 @@ type serveCommand struct {
 
 // Validate is called by the parser.
 func (c *serveCommand) Validate() error {
-	host, _, err := net.SplitHostPort(c.Listen)
+	_, _, err := net.SplitHostPort(c.Listen)
 	switch {
 	case err != nil:
 		return fmt.Errorf("--listen %s: give a host and a port like 127.0.0.1:1234", c.Listen)
@@ -57,11 +61,11 @@ func (c *serveCommand) Validate() error {
 		return fmt.Errorf("--data-max-bytes %d: give at least %d, or 0 for no bound", c.DataMaxBytes, minDataBytes)
 	case c.IdempotencyWindow < time.Second || c.IdempotencyWindow > 24*time.Hour:
 		return fmt.Errorf("--idempotency-window %v: give a time from 1s to 24h", c.IdempotencyWindow)
-	case !c.Open && !isLoopback(host):
+	case !c.Open && !c.loopback():
 		return fmt.Errorf("--listen %s: beyond loopback anybody who can reach this address could read and publish everything; "+
 			"say --open if that is what you want, or listen on 127.0.0.1 behind a proxy that checks who comes", c.Listen)
 	}
-	return nil
+	return c.TLS.validate(c.Memory)
 }
 
 // minDataBytes is the smallest store worth having: a few of its files.
@@ -69,11 +73,6 @@ const minDataBytes = 1 << 20
 
 // maxDataBytes leaves room for the escapes and fields of a message's JSON.
 func (c *serveCommand) maxDataBytes() int { return 2*c.MaxMessageBytes + 8<<10 }
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
 
 // Run serves until ctx ends, then stops everything in order.
 func (c *serveCommand) Run(ctx context.Context) error { return c.serve(ctx, os.Stdout) }
@@ -85,6 +84,11 @@ func (c *serveCommand) serve(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	defer listener.Close() // when the start fails; the server closes it else
+	identity, err := c.TLS.open(ctx, c.Data, logger)
+	if err != nil {
+		return err
+	}
+	defer watching(ctx, identity)()
 	engine, err := c.openEngine(ctx, logger)
 	if err != nil {
 		return err
@@ -101,9 +105,12 @@ func (c *serveCommand) serve(ctx context.Context, out io.Writer) (err error) {
 		return errors.Join(err, h.Shutdown(ctx))
 	}
 	server := newServer(handler, logger)
+	if identity != nil {
+		server.TLSConfig = identity.config()
+	}
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
-	c.greet(out, listener.Addr())
+	go func() { failed <- serveOn(server, listener) }()
+	c.greet(out, listener.Addr(), identity)
 
 	select {
 	case err = <-failed:
@@ -167,6 +174,7 @@ func (c *serveCommand) handler(h *hub.Hub, logger *slog.Logger) (*api.API, error
 	return api.New(api.Config{
 		Hub: h, Logger: logger, Page: web.Handler(), PageFiles: web.Files(),
 		Fold: fold, Version: version, AllowOrigins: c.AllowOrigin, MaxTextBytes: c.MaxMessageBytes,
+		AllowHosts: c.allowHosts(), Loopback: c.loopback(), TrustedProxies: prefixes(c.TrustedProxies),
 	})
 }
 
@@ -179,38 +187,8 @@ func newServer(handler http.Handler, logger *slog.Logger) *http.Server {
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+		HTTP2:             &http.HTTP2Config{WriteByteTimeout: 10 * time.Second},
 	}
-}
-
-// greet prints where the hub is and what to try.
-func (c *serveCommand) greet(out io.Writer, addr net.Addr) {
-	url := "http://" + reachable(addr)
-	kept := "in memory: a restart forgets them"
-	if !c.Memory {
-		kept = "in " + c.Data
-		if path, err := filepath.Abs(c.Data); err == nil {
-			kept = "in " + path
-		}
-	}
-	fmt.Fprintf(out, `Fanfold is running at %s/
-Open that in a browser, then send it a message from a shell:
-
-  curl -d "Hello" %[1]s/news
-
-Messages are kept %s. Ctrl-C stops the hub.
-`, url, kept)
-}
-
-// reachable is an address that a client on this machine can connect to.
-func reachable(addr net.Addr) string {
-	host, port, err := net.SplitHostPort(addr.String())
-	if err != nil {
-		return addr.String()
-	}
-	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	return net.JoinHostPort(host, port)
 }
 
 func (c *serveCommand) logger() *slog.Logger {

@@ -46,7 +46,7 @@ func TestAFlagComesBeforeTheEnvironmentBeforeTheFile(t *testing.T) {
 
 func TestWrongSettingsAreNamed(t *testing.T) {
 	for text, says := range map[string]string{
-		"lisen: x":           `unknown setting "lisen": known are allow-origin, data`,
+		"lisen: x":           `unknown setting "lisen": known are acme-cache, acme-directory`,
 		"url: x":             `unknown setting "url"`,
 		"listen: [":          "not YAML",
 		"- a":                "not YAML",

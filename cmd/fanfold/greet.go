@@ -1,0 +1,57 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"path/filepath"
+)
+
+// greet prints where the hub is and what to try.
+func (c *serveCommand) greet(out io.Writer, addr net.Addr, identity certificates) {
+	url, curl := "http://"+reachable(addr), "curl"
+	switch certificates := identity.(type) {
+	case *keyPair:
+		url = "https://" + reachable(addr)
+		if selfSigned(certificates.current.Load().Leaf) {
+			curl = "curl --cacert " + certificates.certFile
+		}
+	case *authority:
+		url = "https://" + domainURL(certificates.domains[0], addr)
+	}
+	kept := "in memory: a restart forgets them"
+	if !c.Memory {
+		kept = "in " + c.Data
+		if path, err := filepath.Abs(c.Data); err == nil {
+			kept = "in " + path
+		}
+	}
+	fmt.Fprintf(out, `Fanfold is running at %[1]s/
+Open that in a browser, then send it a message from a shell:
+
+  %[2]s -d "Hello" %[1]s/news
+
+Messages are kept %[3]s. Ctrl-C stops the hub.
+`, url, curl, kept)
+}
+
+// reachable is an address that a client on this machine can connect to.
+func reachable(addr net.Addr) string {
+	host, port, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		return addr.String()
+	}
+	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// domainURL is the domain, with the port unless that is the usual one.
+func domainURL(domain string, addr net.Addr) string {
+	_, port, err := net.SplitHostPort(addr.String())
+	if err != nil || port == "443" {
+		return domain
+	}
+	return net.JoinHostPort(domain, port)
+}
