@@ -157,10 +157,10 @@ func leave(t testing.TB, kill bool) (left leftStore) {
 	t.Helper()
 	c := stream.Config{Dir: t.TempDir()}
 	e, close := open(t, c)
-	left.all = many(t, e, 250)
+	left.all = many(t, e, 130)
 	close()
 	e, close = open(t, c)
-	left.all = append(left.all, many(t, e, 150)...)
+	left.all = append(left.all, many(t, e, 90)...)
 	if !kill {
 		close()
 	}
@@ -284,7 +284,7 @@ func TestWhatIsNotTheStoreThatWasLeft(t *testing.T) {
 		return f
 	}
 	further := func(f files) files { // as if its last messages were elsewhere
-		f["state.json"] = bytes.Replace(f["state.json"], []byte(`"last":400`), []byte(`"last":402`), 1)
+		f["state.json"] = bytes.Replace(f["state.json"], []byte(`"last":220`), []byte(`"last":222`), 1)
 		return f
 	}
 	earlier := leave(t, true).original()
