@@ -87,18 +87,24 @@ func TestDamageFoundWhileRunningBeginsAnEpoch(t *testing.T) {
 	var lines log
 	c := stream.Config{Dir: f.write(t), Logger: lines.logger()}
 	e, _ := open(t, c)
-	overwrite(t, c.Dir, f.blockFiles(t)[1], 1) // a length: the server will cut the file off there
-	q := hub.Query{Channel: "c", Limit: 1000, After: left.all[0].Position}
-	for len(lines.String()) == 0 || !strings.Contains(lines.String(), "corrupt record") {
-		_, _ = e.Read(t.Context(), q)
-		q.After.Seq += 5
+	overwrite(t, c.Dir, f.blockFiles(t)[1], 1)            // a length: the server will cut the file off there
+	q := hub.Query{Channel: "c", Limit: 3, Reverse: true} // which is not checked
+	for !strings.Contains(lines.String(), "corrupt record") {
+		page, err := e.Read(t.Context(), q)
+		if err != nil || len(page.Messages) == 0 {
+			t.Fatalf("before %v: %+v, %v", q.After, page, err)
+		}
+		q.After = page.Messages[len(page.Messages)-1].Position
 	}
-	waitFor(t, "positions are not recovered", func() bool {
-		_, err := e.Read(t.Context(), hub.Query{Channel: "c", Limit: 1, After: left.all[0].Position})
-		return err != nil && hub.ErrorOf(err).Code == hub.CodeUnrecoverable
+	waitFor(t, "another epoch has begun", func() bool {
+		m := &hub.Message{Channel: "other", Data: []byte("1")}
+		_, err := e.Publish(t.Context(), m, hub.PublishOptions{})
+		return err == nil && m.Position.Epoch != left.all[0].Position.Epoch
 	})
-	waitFor(t, "publishes work", func() bool {
-		_, err := e.Publish(t.Context(), &hub.Message{Channel: "c", Data: []byte("1")}, hub.PublishOptions{})
-		return err == nil
-	})
+	if _, err := e.Read(t.Context(), hub.Query{Channel: "c", Limit: 1, After: left.all[0].Position}); err == nil || hub.ErrorOf(err).Code != hub.CodeUnrecoverable {
+		t.Errorf("a position of before: %v", err)
+	}
+	if !strings.Contains(lines.String(), "damaged while the hub was running") {
+		t.Errorf("the log is\n%s", lines.String())
+	}
 }
