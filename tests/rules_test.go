@@ -87,8 +87,10 @@ func TestSlowReadersByRule(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := startHub(t, "--config", config, "--outbox-bytes", "300000")
-	const messages = 400
-	filler := strings.Repeat("x", 60_000) // more than the sockets' buffers and the outbox hold, in all
+	// More than the sockets' buffers and the outbox hold, in less time than a reader has
+	// before its connection ends.
+	const messages = 120
+	filler := strings.Repeat("x", 60_000)
 	for _, row := range []struct {
 		channel string
 		whole   func(got []int) bool // what the stalled reader got, of a connection that stands
