@@ -22,20 +22,30 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// openHub is a hub and what a principal may do with it who may do everything.
+type openHub struct {
+	*hub.Hub
+	*hub.Actor
+}
+
 // serve runs an API on a hub of its own. The page is a text.
-func serve(t *testing.T, c api.Config) (*httptest.Server, *hub.Hub) {
+func serve(t *testing.T, c api.Config) (*httptest.Server, *openHub) {
 	t.Helper()
 	return serveOn(t, c, func(e hub.Engine) hub.Engine { return e })
 }
 
 // serveOn is serve with something put before the engine.
-func serveOn(t *testing.T, c api.Config, wrap func(hub.Engine) hub.Engine) (*httptest.Server, *hub.Hub) {
+func serveOn(t *testing.T, c api.Config, wrap func(hub.Engine) hub.Engine) (*httptest.Server, *openHub) {
 	t.Helper()
 	engine, err := stream.Open(t.Context(), stream.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := hub.New(hub.Config{Engine: wrap(engine)})
+	config := hub.Config{Engine: wrap(engine), Logger: c.Logger}
+	if c.Access != nil {
+		config.Refuses = c.Access.Revoked.Check
+	}
+	h, err := hub.New(config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +70,7 @@ func serveOn(t *testing.T, c api.Config, wrap func(hub.Engine) hub.Engine) (*htt
 			}
 		}
 	})
-	return server, h
+	return server, &openHub{h, h.As(&hub.Principal{Grant: hub.Everything()})}
 }
 
 // do sends a request and returns the status and body of the answer. headers are

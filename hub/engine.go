@@ -53,6 +53,19 @@ type Prober interface {
 	Probe(ctx context.Context) error
 }
 
+// Recorder is an [Engine] that also keeps records beside the messages, which all
+// hubs on it learn of. A kind and an ID are letters, digits, - and _.
+type Recorder interface {
+	// Record keeps a record in place of an earlier one of that kind and ID, for ttl, in
+	// whole seconds or longer; 0: for ever. Errors: [CodeFull], [CodeUnavailable].
+	Record(ctx context.Context, kind, id string, record []byte, ttl time.Duration) error
+	// Records hands the records of a kind to hear: before it returns those that are kept,
+	// and from then on new ones, of any hub, at once or within seconds. It may do so
+	// several times, also for one that could not be kept. Calls do not overlap. stop waits
+	// for the last.
+	Records(ctx context.Context, kind string, hear func(record []byte)) (stop func(), err error)
+}
+
 // Query asks for a page of history.
 type Query struct {
 	Channel string // or a pattern
@@ -82,7 +95,7 @@ type Page struct {
 
 // Conn is a session's way out, implemented by each transport. Neither method
 // blocks; both may be called from any goroutine, with no lock of the session held, and
-// already before [Hub.Open] has returned the session.
+// already before [Actor.Open] has returned the session.
 type Conn interface {
 	// Wake says that the session's outbox has something to [Session.Take]. It is
 	// not called again before a Take has come back empty.
@@ -137,6 +150,8 @@ const (
 	CauseStale                   // the client did not introduce itself in time
 	CauseBadRequest              // the client broke its protocol
 	CauseDenied                  // the client may not be here
+	CauseRevoked                 // what the client presented was taken back
+	CauseExpired                 // what the client presented is over; come back with a new one
 	CauseServer                  // an operator's order, with Code and Text if given
 	CauseGap                     // messages were lost on the way; recover
 	CauseInternal                // the hub's own fault
@@ -150,6 +165,8 @@ var causeTexts = [...]string{
 	CauseStale:      "the client did not say who it is",
 	CauseBadRequest: "the client broke its protocol",
 	CauseDenied:     "not allowed",
+	CauseRevoked:    "the credential was revoked",
+	CauseExpired:    "the credential has expired",
 	CauseServer:     "an operator's order",
 	CauseGap:        "messages were lost on the way",
 	CauseInternal:   "the hub's own fault",

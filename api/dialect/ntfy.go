@@ -22,6 +22,7 @@ const (
 	eventOpen      = "open"
 	eventKeepalive = "keepalive"
 	eventGap       = "gap" // not ntfy's own; its clients pass over events they don't know
+	eventEnd       = "end" // neither
 )
 
 // NtfyCode is the number by which ntfy's API calls an error: the HTTP status and
@@ -69,6 +70,8 @@ var ntfyCodes = map[hub.Code]NtfyCode{
 	hub.CodeInternal:          NtfyInternal,
 	hub.CodeBadRequest:        NtfyBadRequest,
 	hub.CodeTooLarge:          NtfyTooLarge,
+	hub.CodeUnauthenticated:   NtfyUnauthorized,
+	hub.CodeExpired:           NtfyUnauthorized,
 	hub.CodeDenied:            NtfyForbidden,
 	hub.CodeUnknownMethod:     NtfyNotFound,
 	hub.CodeAlreadySubscribed: NtfyBadRequest,

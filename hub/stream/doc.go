@@ -9,7 +9,8 @@
 //	at.<id>.<channel>     a message that waits for its time, in a stream of its own
 //	key.<id>              there too: an idempotency key of scheduling was used
 //	mark.>                what must be remembered beside: the rules so far, up to where
-//	                      bytes were trimmed, and which channels are loose; a third stream
+//	                      bytes were trimmed, which channels are loose, and the hubs' own
+//	                      records; a third stream
 //
 // A hub listens on out.<channel> for channels that it has subscribers for, and on
 // nothing else.
@@ -86,7 +87,9 @@
 //	probes      one stored message, one probe at a time, one a second
 //	schedules   Config.MaxSchedules and scheduleBytes of messages that wait; more:
 //	            CodeLimit. Their IDs, channels and times are in memory
-//	marks       maxMarks; full: CodeFull for a TTL or sequence in one more channel
+//	marks       marksBytes; full: CodeFull for a TTL or sequence in one more channel,
+//	            and for records
+//	records     recordInbox of a kind wait to be heard; full: found within recordsEvery
 //	sequences   maxSequences in memory; of other channels maxSequenceScan messages
 //	            are read for the next one
 //	eras        maxEras; positions from before can't be recovered from
@@ -96,6 +99,7 @@
 // The engine has four of its own: one hands every message to its listener, in
 // the order of the stream; one publishes what was scheduled, each at its time; one, the
 // janitor, trims rules; one, the guard, writes state.json and replaces the server after a
-// fault. The two in the middle have a small one beside them that ends them. The server's and
-// the client's are theirs; [Engine.Close] waits for all.
+// fault. The two in the middle have a small one beside them that ends them, and so has one for
+// each kind of records that somebody listens to. The server's and the client's are theirs;
+// [Engine.Close] waits for all.
 package stream
