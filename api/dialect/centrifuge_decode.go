@@ -96,7 +96,7 @@ func decodeStrict(method string, body []byte, into any) error {
 }
 
 // goNames takes the names of embedded structs out of a path of encoding/json's.
-var goNames = strings.NewReplacer("channelRequest.", "", "apiPublication.", "", "apiTarget.", "")
+var goNames = strings.NewReplacer("channelRequest.", "", "recovery.", "", "apiPublication.", "", "apiTarget.", "")
 
 // badParams says which parameter of the method is wrong.
 func badParams(method string, err error) error {
