@@ -104,7 +104,7 @@ func (b *begun) read(ctx context.Context, p *centrifugePeer, r recovery, size in
 			return err
 		}
 	}
-	page, err := p.hub.History(ctx, hub.Query{Channel: b.key})
+	page, err := p.session.Actor().Recover(ctx, hub.Query{Channel: b.key})
 	b.result = subscribeResult{wasRecovering: r.Recover, offset: page.Top.Seq, epoch: page.Top.Epoch}
 	b.missed = &backlog{top: page.Top}
 	return err
@@ -112,7 +112,7 @@ func (b *begun) read(ctx context.Context, p *centrifugePeer, r recovery, size in
 
 func (b *begun) recover(ctx context.Context, p *centrifugePeer, r recovery, size int) (err error) {
 	asked := streamPosition{Offset: r.Offset, Epoch: r.Epoch}
-	if b.missed, err = openBacklog(ctx, p.hub, p.session.Client().ID, b.key, asked.position()); err != nil {
+	if b.missed, err = openBacklog(ctx, p.session.Actor(), p.session.Client().ID, b.key, asked.position()); err != nil {
 		return err
 	}
 	b.result = subscribeResult{wasRecovering: true, recovered: true, offset: r.Offset, epoch: b.missed.top.Epoch}
