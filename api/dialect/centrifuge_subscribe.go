@@ -3,6 +3,7 @@ package dialect
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"fanfold/hub"
 )
@@ -38,8 +39,6 @@ func (q *subscribeRequest) options() (hub.SubscribeOptions, error) {
 	switch {
 	case q.Type != 0:
 		return o, hub.Errorf(hub.CodeNotAvailable, "subscribe: this hub has stream channels alone: leave out \"type\"")
-	case q.Token != "":
-		return o, hub.Errorf(hub.CodeDenied, "subscribe: this hub has no token keys configured: subscribe without a token")
 	case len(q.Filter) > 0 && !isNull(q.Filter):
 		return o, hub.Errorf(hub.CodeNotAvailable, "subscribe: filters by tag are not available: leave out \"tf\"")
 	}
@@ -59,14 +58,21 @@ func (p *centrifugePeer) subscribe(ctx context.Context, c command) error {
 	if err != nil {
 		return err
 	}
+	var expires time.Time
+	if q.Token != "" {
+		who, err := p.subscriber(ctx, q.Token, q.Channel)
+		if err != nil {
+			return p.refuse(err)
+		}
+		expires = who.Expires
+		options.Principal, options.Info = withGrace(who), who.Info
+	}
 	begun, err := p.begin(ctx, options, q.recovery, p.dialect.config.RecoverBytes)
 	if err != nil {
 		return err
 	}
-	if err := p.reply(c, begun.result.append(nil)); err != nil {
-		return err
-	}
-	p.keepInfo(q.Channel, options.Info)
+	begun.result.ttl = p.dialect.appendTTL([]byte{'{'}, expires)[1:]
+	p.session.Send(encodeReply(c.id, c.method, begun.result.append(nil)))
 	if err := p.finish(ctx, begun); err != nil {
 		p.abandon(ctx, q.Channel, err)
 	}
@@ -104,7 +110,7 @@ func (b *begun) read(ctx context.Context, p *centrifugePeer, r recovery, size in
 			return err
 		}
 	}
-	page, err := p.session.Actor().Recover(ctx, hub.Query{Channel: b.key})
+	page, err := b.sub.Actor().Recover(ctx, hub.Query{Channel: b.key})
 	b.result = subscribeResult{wasRecovering: r.Recover, offset: page.Top.Seq, epoch: page.Top.Epoch}
 	b.missed = &backlog{top: page.Top}
 	return err
@@ -112,7 +118,7 @@ func (b *begun) read(ctx context.Context, p *centrifugePeer, r recovery, size in
 
 func (b *begun) recover(ctx context.Context, p *centrifugePeer, r recovery, size int) (err error) {
 	asked := streamPosition{Offset: r.Offset, Epoch: r.Epoch}
-	if b.missed, err = openBacklog(ctx, p.session.Actor(), p.session.Client().ID, b.key, asked.position()); err != nil {
+	if b.missed, err = openBacklog(ctx, b.sub.Actor(), p.session.Client().ID, b.key, asked.position()); err != nil {
 		return err
 	}
 	b.result = subscribeResult{wasRecovering: true, recovered: true, offset: r.Offset, epoch: b.missed.top.Epoch}
@@ -152,6 +158,7 @@ func (p *centrifugePeer) abandon(ctx context.Context, key string, err error) {
 
 // subscribeResult is the result of a subscribe.
 type subscribeResult struct {
+	ttl           []byte // the members that say when it expires; nil: it does not
 	epoch         string
 	offset        uint64
 	recovered     bool
@@ -181,7 +188,7 @@ func (r *subscribeResult) collect(ctx context.Context, key string, missed *backl
 }
 
 func (r *subscribeResult) append(b []byte) []byte {
-	b = append(b, '{')
+	b = append(append(b, '{'), r.ttl...)
 	b = appendTrue(b, "recoverable", true)
 	b = appendTrue(b, "positioned", true)
 	b = appendPosition(b, r.epoch, r.offset)

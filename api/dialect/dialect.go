@@ -32,6 +32,9 @@ type Request struct {
 	Path   string
 	Query  map[string][]string
 	Header map[string][]string // canonical names
+	// Refused says why the credential in it was not accepted; nil: it was, or there is
+	// none.
+	Refused error
 }
 
 // Peer is one client's end of a [Dialect].

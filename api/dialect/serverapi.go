@@ -40,12 +40,12 @@ var apiMethods = map[string]apiMethod{
 	"info":            apiInfo,
 	"unsubscribe":     apiUnsubscribe,
 	"disconnect":      apiDisconnect,
-	"subscribe":       apiNotAvailable("subscribe: clients subscribe themselves here"),
+	"subscribe":       apiSubscribe,
 	"schedules":       apiSchedules,
 	"schedule_cancel": apiScheduleCancel,
 	"message_delete":  apiMessageDelete,
 	"message_clear":   apiMessageClear,
-	"refresh":         apiNotAvailable("refresh: connections do not expire here"),
+	"refresh":         apiRefresh,
 	"rpc":             apiNotAvailable("rpc: this hub offers no methods to servers"),
 }
 
