@@ -58,7 +58,7 @@ func (p *centrifugePeer) connect(ctx context.Context, c command) error {
 // request that opened the connection; nil if nobody is known.
 func (p *centrifugePeer) whoConnects(ctx context.Context, token string) (*hub.Principal, error) {
 	if token != "" {
-		return p.dialect.bearer(ctx, token)
+		return p.bearer(ctx, token)
 	}
 	return p.session.Principal(), p.refused
 }

@@ -56,7 +56,7 @@ func signWith(t testing.TB, key *access.Key, c access.Claims) string {
 }
 
 // Connection implements [Tokens].
-func (d *tokenDesk) Connection(ctx context.Context, token string) (*hub.Principal, error) {
+func (d *tokenDesk) Connection(ctx context.Context, token, _ string) (*hub.Principal, error) {
 	return d.auth.Token(ctx, token)
 }
 
@@ -176,7 +176,7 @@ func TestCentrifugeTokenDialogues(t *testing.T) {
 			case name == "anonymous":
 				who = &hub.Principal{Grant: hub.Grant{Subscribe: []string{"open.>"}}}
 			default:
-				who, refused = desk.Connection(t.Context(), cast[name])
+				who, refused = desk.Connection(t.Context(), cast[name], "")
 			}
 			c = dialCentrifugeAs(t, h.As(who), d, refused)
 		}
