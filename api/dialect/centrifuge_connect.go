@@ -40,10 +40,6 @@ func (p *centrifugePeer) connect(ctx context.Context, c command) error {
 		return nil
 	}
 	p.session.Identify(describedBy(who, info))
-	if p.session.Ended() { // who has been revoked meanwhile
-		p.state = peerOver
-		return nil
-	}
 	subs, err := p.beginAll(ctx, who.Channels, q.Subs)
 	if err != nil {
 		return err

@@ -245,10 +245,16 @@ func TestCentrifugeServedChannelsAllOrNone(t *testing.T) {
 }
 
 func TestServerAPISubscribesAndRefreshesOthers(t *testing.T) {
+	engine := &hookEngine{Engine: newTestEngine(t, stream.Config{})}
 	desk := newTokenDesk(t)
-	h, d := desk.hub(hub.Config{}), desk.centrifuge()
+	h, d := desk.hub(hub.Config{Engine: engine}), desk.centrifuge()
 	api := everybody(h)
 	publishTest(t, api, "news", `"before"`)
+	engine.before(func(hub.Query) error { // what its position is to have, and it is not to get
+		engine.before(nil)
+		publishTest(t, api, "news", `"meanwhile"`)
+		return nil
+	})
 	c, _ := desk.connectWith(h, d, desk.sign(access.Claims{Subject: "ann"}))
 	waiting := dialCentrifugeAs(t, h.As(nil), d, nil)
 	if got := callAPITest(t, api, "subscribe", `{"user":"ann","channel":"news","info":{"seat":1},"data":{"why":
@@ -256,8 +262,8 @@ func TestServerAPISubscribesAndRefreshesOthers(t *testing.T) {
 		t.Errorf("subscribe answers %s", got)
 	}
 	publishTest(t, api, "news", `"after"`)
-	c.expect(`{"push":{"channel":"news","subscribe":{"recoverable":true,"positioned":true,"epoch":"EPOCH","offset":1,"data":{"why":"staff"}}}}`,
-		`{"push":{"channel":"news","pub":{"data":"after","offset":2,"time":0}}}`)
+	c.expect(`{"push":{"channel":"news","subscribe":{"recoverable":true,"positioned":true,"epoch":"EPOCH","offset":2,"data":{"why":"staff"}}}}`,
+		`{"push":{"channel":"news","pub":{"data":"after","offset":3,"time":0}}}`)
 	if got := callAPITest(t, api, "presence", `{"channel":"news"}`); !strings.Contains(got, `"user":"ann","chan_info":{"seat":1}`) {
 		t.Errorf("presence answers %s", got)
 	}
