@@ -122,6 +122,7 @@ const (
 	KindMessage      Kind = iota // Message was published
 	KindJoin                     // Client subscribed
 	KindLeave                    // Client unsubscribed or went away
+	KindSubscribed               // the server made the subscription, from Position on
 	KindUnsubscribed             // the hub ended the subscription, for Reason
 	KindPing                     // nothing happened; shows that the link is up
 )
@@ -134,6 +135,8 @@ type Event struct {
 	Subscription string
 	Message      *Message  // KindMessage
 	Client       *Client   // KindJoin, KindLeave
+	Position     Position  // KindSubscribed
+	Data         []byte    // KindSubscribed; JSON, nil: none
 	Reason       Reason    // KindUnsubscribed
 	Time         time.Time // KindPing
 }
