@@ -78,6 +78,7 @@ var ntfyCodes = map[hub.Code]NtfyCode{
 	hub.CodeUnavailable:       NtfyUnavailable,
 	hub.CodeFull:              NtfyFull,
 	hub.CodeClosed:            NtfyUnavailable,
+	hub.CodeBusy:              NtfyTooMany,
 }
 
 // NtfyError returns the HTTP status and the JSON body that ntfy's clients expect
