@@ -1,7 +1,6 @@
 package limit
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -50,8 +49,10 @@ func (c Config) Validate(largest int) error {
 			return fmt.Errorf("%s: a burst of %d bytes has no room for the longest message: give at least %d", name, b.Burst, largest)
 		}
 	}
-	if c.Connections < 0 || c.ConnectionsPerUser < 0 || c.ConnectionsPerIP < 0 {
-		return errors.New("a number of connections can't be negative")
+	for name, most := range map[Name]int{Connections: c.Connections, ConnectionsPerUser: c.ConnectionsPerUser, ConnectionsPerIP: c.ConnectionsPerIP} {
+		if most < 0 {
+			return fmt.Errorf("%s: a number of connections can't be negative", name)
+		}
 	}
 	return nil
 }

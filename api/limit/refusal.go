@@ -3,6 +3,7 @@ package limit
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -27,7 +28,9 @@ const (
 	BytesPerIP         Name = "limit-bytes-per-ip"
 )
 
-// names are all limits.
+// Names returns all limits.
+func Names() []Name { return slices.Clone(names[:]) }
+
 var names = [...]Name{
 	Connections, ConnectionsPerUser, ConnectionsPerIP, Connects, FailuresPerIP,
 	PublishesPerKey, PublishesPerUser, PublishesPerIP, BytesPerKey, BytesPerUser, BytesPerIP,

@@ -28,7 +28,8 @@ type serveCommand struct {
 	AllowHost      []string  `placeholder:"NAME" help:"Answer to this host name, like hub.example.com, besides localhost; * is any. Without it, beyond loopback and behind a proxy that is trusted, any name will do. Repeatable."`
 	TrustedProxies []network `placeholder:"CIDR" help:"Believe what proxies of this network, like 10.0.0.0/8 or 127.0.0.1, say of whom they speak for. Repeatable."`
 
-	TLS tlsSettings `embed:""`
+	TLS    tlsSettings   `embed:""`
+	Limits limitSettings `embed:"" prefix:"limit-"`
 
 	Data   string `default:"fanfold-data" placeholder:"DIR" help:"Folder that keeps the messages. Default: ${default}."`
 	Memory bool   `help:"Keep messages in memory alone: a restart forgets them."`
@@ -64,6 +65,9 @@ func (c *serveCommand) Validate() error {
 	case !c.Open && !c.loopback():
 		return fmt.Errorf("--listen %s: beyond loopback anybody who can reach this address could read and publish everything; "+
 			"say --open if that is what you want, or listen on 127.0.0.1 behind a proxy that checks who comes", c.Listen)
+	}
+	if err := c.Limits.validate(c.maxDataBytes()); err != nil {
+		return err
 	}
 	return c.TLS.validate(c.Memory)
 }
