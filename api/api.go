@@ -57,6 +57,7 @@ func (c Config) Validate() error {
 type API struct {
 	config Config // static
 	router *gin.Engine
+	actor  *hub.Actor
 	taken  map[string]string // channel names that routes hide, with the route
 
 	context    context.Context // ends with Wait's beginning
@@ -72,7 +73,7 @@ func New(config Config) (*API, error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}
-	a := &API{config: config}
+	a := &API{config: config, actor: config.Hub.As(&hub.Principal{Grant: hub.Everything()})}
 	a.context, a.cancel = context.WithCancel(context.Background())
 	a.routes()
 	return a, nil

@@ -67,7 +67,7 @@ func (s *socket) serve(c *gin.Context) {
 	}
 	who := s.api.caller(c.Request)
 	conn := &wsConn{socket: s, path: c.Request.URL.Path, remote: who.String(), secure: who.secure, ready: make(chan struct{})}
-	peer, err := s.dialect.Connect(c.Request.Context(), s.api.config.Hub, conn, dialect.Request{
+	peer, err := s.dialect.Connect(c.Request.Context(), s.api.actor, conn, dialect.Request{
 		Path: c.Request.URL.EscapedPath(), Query: c.Request.URL.Query(), Header: c.Request.Header,
 	})
 	if err != nil {

@@ -52,7 +52,7 @@ func NewCentrifuge(config CentrifugeConfig) *Centrifuge {
 }
 
 // Connect implements [Dialect].
-func (d *Centrifuge) Connect(_ context.Context, h *hub.Hub, conn hub.Conn, _ Request) (Peer, error) {
+func (d *Centrifuge) Connect(_ context.Context, h *hub.Actor, conn hub.Conn, _ Request) (Peer, error) {
 	session, err := h.Open(hub.SessionConfig{
 		Conn:           conn,
 		Codec:          d,
@@ -63,7 +63,7 @@ func (d *Centrifuge) Connect(_ context.Context, h *hub.Hub, conn hub.Conn, _ Req
 	if err != nil {
 		return nil, err
 	}
-	return &centrifugePeer{dialect: d, hub: h, session: session}, nil
+	return &centrifugePeer{dialect: d, session: session}, nil
 }
 
 // Separator implements [Dialect].
@@ -147,6 +147,8 @@ var closeCodes = map[hub.Cause]int{
 	hub.CauseStale:      closeStale,
 	hub.CauseBadRequest: closeBadRequest,
 	hub.CauseDenied:     closePermissionDenied,
+	hub.CauseRevoked:    closeInvalidToken,
+	hub.CauseExpired:    closeExpired,
 	hub.CauseServer:     closeForceNoReconnect,
 	hub.CauseGap:        closeInsufficientState,
 	hub.CauseInternal:   closeServerError,
@@ -193,8 +195,11 @@ func unsubscribeCode(r hub.Reason) (code int, text string) {
 	code = r.Code
 	if code == 0 {
 		code = unsubscribeServer
-		if r.Cause == hub.CauseGap || r.Cause == hub.CauseInternal {
+		switch r.Cause {
+		case hub.CauseGap, hub.CauseInternal:
 			code = unsubscribeInsufficientState
+		case hub.CauseExpired:
+			code = unsubscribeExpired
 		}
 	}
 	return code, cmp.Or(r.Text, unsubscribeTexts[code], "unsubscribed by the server")

@@ -54,7 +54,6 @@ const (
 // Receive.
 type centrifugePeer struct {
 	dialect *Centrifuge // static
-	hub     *hub.Hub
 	session *hub.Session
 
 	state peerState
@@ -144,7 +143,7 @@ func (p *centrifugePeer) fail(ctx context.Context, c command, err error) bool {
 
 // logInternal keeps the cause of what the client is told nothing about.
 func (p *centrifugePeer) logInternal(ctx context.Context, method string, err error) {
-	if e := hub.ErrorOf(err); e.Err != nil && ctx.Err() == nil {
+	if e := hub.ErrorOf(err); e.Err != nil && e.Code != hub.CodeDenied && ctx.Err() == nil {
 		p.dialect.config.Logger.Error("a client's command failed",
 			"method", method, "client", p.session.Client().ID, "error", err)
 	}
@@ -182,9 +181,23 @@ func (p *centrifugePeer) connect(_ context.Context, c command) error {
 	if err != nil {
 		return err
 	}
-	p.session.Identify("", info)
+	p.session.Identify(withInfo(p.session.Principal(), info))
 	p.state = peerConnected
 	return p.reply(c, p.appendConnectResult(nil))
+}
+
+// withInfo is who as others see it: with what its token says of it, else with the
+// client's own word.
+func withInfo(who *hub.Principal, info []byte) *hub.Principal {
+	if info == nil || who != nil && who.Info != nil {
+		return who
+	}
+	var known hub.Principal
+	if who != nil {
+		known = *who
+	}
+	known.Info = info
+	return &known
 }
 
 func checkClientName(name, version string) error {
@@ -245,7 +258,7 @@ func (p *centrifugePeer) publish(ctx context.Context, c command) error {
 	if q.ExcludeSelf {
 		m.Exclude = m.Publisher.ID
 	}
-	if _, err := p.hub.Publish(ctx, m, hub.PublishOptions{}); err != nil {
+	if _, err := p.session.Actor().Publish(ctx, m, hub.PublishOptions{}); err != nil {
 		return err
 	}
 	return p.reply(c, emptyResult)
@@ -305,7 +318,7 @@ func (p *centrifugePeer) clients(ctx context.Context, c command) ([]hub.Client, 
 	if err := c.decode(&q); err != nil {
 		return nil, err
 	}
-	return p.hub.Presence(ctx, q.Channel)
+	return p.session.Actor().Presence(ctx, q.Channel)
 }
 
 func appendPresence(b []byte, clients []hub.Client) []byte {

@@ -43,7 +43,7 @@ func (r historyRequest) query(most int) (hub.Query, error) {
 
 // read returns the result in at most about size bytes, but at least one
 // publication: where the last one's offset is not the end, the reader goes on from it.
-func (r historyRequest) read(ctx context.Context, h *hub.Hub, most, size int) ([]byte, error) {
+func (r historyRequest) read(ctx context.Context, h *hub.Actor, most, size int) ([]byte, error) {
 	q, err := r.query(most)
 	if err != nil {
 		return nil, err
@@ -66,7 +66,7 @@ func (p *centrifugePeer) history(ctx context.Context, c command) error {
 	if err := c.decode(&q); err != nil {
 		return err
 	}
-	result, err := q.read(ctx, p.hub, maxHistory, p.dialect.config.RecoverBytes)
+	result, err := q.read(ctx, p.session.Actor(), maxHistory, p.dialect.config.RecoverBytes)
 	if err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ const backlogPage = 256
 
 // backlog is what a client has missed, read page by page as it is taken.
 type backlog struct {
-	hub    *hub.Hub
+	hub    *hub.Actor
 	client string         // what excludes it is left out
 	query  hub.Query      // for the next page
 	ready  []*hub.Message // read and not yet taken
@@ -88,7 +88,7 @@ type backlog struct {
 
 // openBacklog reads the first page of what is behind a position and meant for a
 // client.
-func openBacklog(ctx context.Context, h *hub.Hub, client, channel string, after hub.Position) (*backlog, error) {
+func openBacklog(ctx context.Context, h *hub.Actor, client, channel string, after hub.Position) (*backlog, error) {
 	b := &backlog{hub: h, client: client, more: true, query: hub.Query{Channel: channel, After: after, Limit: backlogPage}}
 	page, err := b.read(ctx)
 	b.top = page.Top
@@ -96,7 +96,7 @@ func openBacklog(ctx context.Context, h *hub.Hub, client, channel string, after 
 }
 
 func (b *backlog) read(ctx context.Context) (hub.Page, error) {
-	page, err := b.hub.History(ctx, b.query)
+	page, err := b.hub.Recover(ctx, b.query)
 	if err != nil {
 		return page, err
 	}

@@ -78,7 +78,7 @@ func (p *centrifugePeer) confirm(ctx context.Context, c command, q *subscribeReq
 	result := subscribeResult{wasRecovering: q.Recover}
 	asked := streamPosition{Offset: q.Offset, Epoch: q.Epoch}
 	if q.Recover {
-		missed, err := openBacklog(ctx, p.hub, p.session.Client().ID, q.Channel, asked.position())
+		missed, err := openBacklog(ctx, p.session.Actor(), p.session.Client().ID, q.Channel, asked.position())
 		if err == nil {
 			result.recovered = true
 			result.offset, result.epoch = q.Offset, missed.top.Epoch
@@ -91,7 +91,7 @@ func (p *centrifugePeer) confirm(ctx context.Context, c command, q *subscribeReq
 			return nil, err
 		}
 	}
-	page, err := p.hub.History(ctx, hub.Query{Channel: q.Channel})
+	page, err := p.session.Actor().Recover(ctx, hub.Query{Channel: q.Channel})
 	if err != nil {
 		return nil, err
 	}

@@ -23,6 +23,19 @@ type SubscribeRequest struct {
 	Filter    func(*hub.Message) bool // which messages to show; nil: all
 }
 
+// check says whether h may have all that is asked for, before anything is done.
+func (r SubscribeRequest) check(h *hub.Actor) error {
+	if !r.Poll {
+		if err := h.Check(hub.ActionSubscribe, r.Keys...); err != nil {
+			return err
+		}
+	}
+	if !r.Poll && !r.Scheduled && (r.From == FromNow || r.From == FromLost || r.From == FromReplay && !r.Replay.After.IsZero()) {
+		return nil // to go on where it was, it need be no more than a subscriber
+	}
+	return h.Check(hub.ActionHistory, r.Keys...)
+}
+
 // From is where a subscriber's messages begin.
 type From int
 

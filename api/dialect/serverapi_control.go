@@ -39,8 +39,8 @@ func apiUnsubscribe(_ context.Context, h apiHub, body []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.Unsubscribe(target, q.Channel, hub.Reason{Cause: hub.CauseServer})
-	return emptyResult, nil
+	_, err = h.Unsubscribe(target, q.Channel, hub.Reason{Cause: hub.CauseServer})
+	return emptyResult, err
 }
 
 func apiDisconnect(_ context.Context, h apiHub, body []byte) ([]byte, error) {
@@ -66,8 +66,8 @@ func apiDisconnect(_ context.Context, h apiHub, body []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.Disconnect(target, hub.Reason{Cause: hub.CauseServer, Code: int(q.Disconnect.Code), Text: q.Disconnect.Reason})
-	return emptyResult, nil
+	_, err = h.Disconnect(target, hub.Reason{Cause: hub.CauseServer, Code: int(q.Disconnect.Code), Text: q.Disconnect.Reason})
+	return emptyResult, err
 }
 
 // Bounds of a batch.
