@@ -61,7 +61,7 @@ func (s *Lease) Release() {
 // the limit is called.
 func (l *Limits) bound(k kind) (most int, name Name, of string) {
 	switch k {
-	case ofUser:
+	case ofUser, ofToken:
 		return l.config.ConnectionsPerUser, ConnectionsPerUser, " of one user"
 	case ofNetwork:
 		return l.config.ConnectionsPerIP, ConnectionsPerIP, " from one address"

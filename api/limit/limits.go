@@ -3,6 +3,8 @@ package limit
 import (
 	"sync/atomic"
 	"time"
+
+	"fanfold/hub"
 )
 
 // Limits are the limits of one hub and what was used of them.
@@ -56,7 +58,7 @@ func (l *Limits) budget(k kind) (b Budget, messages, bytes Name) {
 	switch k {
 	case ofKey:
 		return l.config.Key, PublishesPerKey, BytesPerKey
-	case ofUser:
+	case ofUser, ofToken:
 		return l.config.User, PublishesPerUser, BytesPerUser
 	case ofNetwork:
 		return l.config.IP, PublishesPerIP, BytesPerIP
@@ -86,14 +88,14 @@ func (e *entry) spend(b Budget, size int, now time.Time) (forMessage, forByte ti
 	return 0, 0
 }
 
-// Meter charges one account: the [hub.Meter] of what it publishes.
+// Meter charges what comes from one place: the [hub.Meter] of its actors.
 type Meter struct {
-	Limits  *Limits
-	Account Account
+	Limits *Limits
+	From   Account // of who shows no credential there
 }
 
 // Charge implements [hub.Meter].
-func (m Meter) Charge(size int) error { return m.Limits.Publish(m.Account, size) }
+func (m Meter) Charge(p *hub.Principal, size int) error { return m.Limits.Publish(Of(p, m.From), size) }
 
 // refuse counts a refusal and returns it.
 func (l *Limits) refuse(r *Refusal) error {
