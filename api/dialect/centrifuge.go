@@ -52,7 +52,7 @@ func NewCentrifuge(config CentrifugeConfig) *Centrifuge {
 }
 
 // Connect implements [Dialect].
-func (d *Centrifuge) Connect(_ context.Context, h *hub.Actor, conn hub.Conn, _ Request) (Peer, error) {
+func (d *Centrifuge) Connect(_ context.Context, h *hub.Actor, conn hub.Conn, r Request) (Peer, error) {
 	session, err := h.Open(hub.SessionConfig{
 		Conn:           conn,
 		Codec:          d,
@@ -63,7 +63,7 @@ func (d *Centrifuge) Connect(_ context.Context, h *hub.Actor, conn hub.Conn, _ R
 	if err != nil {
 		return nil, err
 	}
-	return &centrifugePeer{dialect: d, session: session}, nil
+	return &centrifugePeer{dialect: d, session: session, refused: r.Refused}, nil
 }
 
 // Separator implements [Dialect].

@@ -55,6 +55,7 @@ const (
 type centrifugePeer struct {
 	dialect *Centrifuge // static
 	session *hub.Session
+	refused error // why it is not known who connects; nil: it is
 
 	state peerState
 	infos map[string][]byte // channel → this client's ChannelInfo there
@@ -176,6 +177,9 @@ func (p *centrifugePeer) connect(_ context.Context, c command) error {
 	}
 	if err := checkClientName(q.Name, q.Version); err != nil {
 		return err
+	}
+	if p.refused != nil {
+		return p.refused
 	}
 	info, err := checkInfo(c.method, q.Data)
 	if err != nil {

@@ -32,6 +32,9 @@ type Request struct {
 	Path   string
 	Query  map[string][]string
 	Header map[string][]string // canonical names
+	// Refused is why it is not known who sent the request, whose actor may do nothing
+	// then; nil: it is known.
+	Refused error
 }
 
 // Peer is one client's end of a [Dialect].

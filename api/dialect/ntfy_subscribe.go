@@ -58,7 +58,7 @@ const maxSubscribeKeys = 256
 // send when they connect again, or the query's last_event_id, before "since" is looked at.
 // Errors are [hub.Error]s for [NtfyError].
 func ParseSubscribe(channels string, header, query map[string][]string, now time.Time) (SubscribeRequest, error) {
-	keys, err := parseKeys(channels)
+	keys, err := ParseKeys(channels)
 	if err != nil {
 		return SubscribeRequest{}, err
 	}
@@ -80,7 +80,9 @@ func ParseSubscribe(channels string, header, query map[string][]string, now time
 	return r, nil
 }
 
-func parseKeys(channels string) ([]string, error) {
+// ParseKeys reads the channels and patterns of a path's segment as [ParseSubscribe]
+// does.
+func ParseKeys(channels string) ([]string, error) {
 	var keys []string
 	for _, escaped := range splitList(channels) {
 		key, err := url.PathUnescape(escaped)
