@@ -11,6 +11,7 @@ import (
 
 	"fanfold/api/access"
 	"fanfold/api/dialect"
+	"fanfold/api/limit"
 	"fanfold/hub"
 
 	"github.com/gin-gonic/gin"
@@ -23,6 +24,8 @@ type Config struct {
 	// Access finds out who sends each request; nil: nobody is asked, and everybody may
 	// do everything.
 	Access *access.Authenticator
+	// Limits are what may be taken of the hub; nil: anything.
+	Limits *limit.Limits
 	// Page serves GET requests for the page and its files; PageFiles are the names
 	// of those files, which can't be channels over HTTP.
 	Page      http.Handler // required
@@ -63,8 +66,9 @@ type API struct {
 	router *gin.Engine
 	taken  map[string]string // channel names that routes hide, with the route
 
-	everybody *hub.Actor // who comes if nobody is asked who they are
-	refusals  refusals
+	everybody     *hub.Actor // who comes if nobody is asked who they are
+	refusals      refusals   // of credentials
+	limitRefusals refusals
 
 	context    context.Context // ends with Wait's beginning
 	cancel     context.CancelFunc
@@ -75,6 +79,9 @@ type API struct {
 func New(config Config) (*API, error) {
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
+	}
+	if config.Limits == nil {
+		config.Limits = limit.New(limit.Config{})
 	}
 	if err := config.Validate(); err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"fanfold/api/dialect"
+	"fanfold/api/limit"
 	"fanfold/hub"
 
 	"github.com/gorilla/websocket"
@@ -22,6 +23,7 @@ type wsConn struct {
 	socket *socket // static
 	path   string
 	remote string
+	lease  *limit.Lease
 	secure bool
 	peer   dialect.Peer
 	ready  chan struct{} // closed once, when the upgrade is done
@@ -207,4 +209,5 @@ func (c *wsConn) disconnected() {
 	_ = c.raw.SetReadDeadline(time.Now().Add(closeGrace))
 	_, _ = io.CopyN(io.Discard, c.raw, drainBytes)
 	_ = c.raw.Close()
+	c.lease.Release()
 }

@@ -135,6 +135,9 @@ func (a *API) serverAPI(c *gin.Context) {
 	case err == nil:
 	case code == hub.CodeUnknownMethod:
 		status = http.StatusNotFound
+	case isLimited(err):
+		_ = a.limited(c, err) // for its header
+		status = http.StatusTooManyRequests
 	case code == hub.CodeInternal || code == hub.CodeUnavailable || code == hub.CodeFull:
 		a.config.Logger.Error("server API call failed", "method", c.Param("method"), "error", err)
 	}

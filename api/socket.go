@@ -65,8 +65,18 @@ func (s *socket) serve(c *gin.Context) {
 		s.api.fail(c, upgradeRequired, "this path speaks WebSocket only: connect with ws:// or wss://")
 		return
 	}
+	lease := s.api.connect(c)
+	if lease == nil {
+		return
+	}
+	standing := false
+	defer func() {
+		if !standing {
+			lease.Release()
+		}
+	}()
 	who, visitor := s.api.caller(c.Request), s.api.visitor(c)
-	conn := &wsConn{socket: s, path: c.Request.URL.Path, remote: who.String(), secure: who.secure, ready: make(chan struct{})}
+	conn := &wsConn{socket: s, lease: lease, path: c.Request.URL.Path, remote: who.String(), secure: who.secure, ready: make(chan struct{})}
 	peer, err := s.dialect.Connect(c.Request.Context(), visitor.actor, conn, dialect.Request{
 		Path: c.Request.URL.EscapedPath(), Query: c.Request.URL.Query(), Header: c.Request.Header, Refused: visitor.refused,
 	})
@@ -82,6 +92,7 @@ func (s *socket) serve(c *gin.Context) {
 	})
 	select {
 	case <-conn.ready:
+		standing = true // conn releases it
 	case err := <-refused:
 		peer.Session().Detach()
 		if conn.raw != nil {

@@ -51,7 +51,7 @@ var arrows = map[string]arrow{
 		why: "who has had enough is counted in one place, whatever carries the bytes",
 	},
 	"fanfold/api": {
-		may: []string{"fanfold/hub", "fanfold/api/dialect", "fanfold/api/limit", "github.com/gin-gonic/gin", "github.com/olahol/melody", "github.com/gorilla/websocket"},
+		may: []string{"fanfold/hub", "fanfold/api/access", "fanfold/api/dialect", "fanfold/api/limit", "github.com/gin-gonic/gin", "github.com/olahol/melody", "github.com/gorilla/websocket"},
 		why: "what carries bytes knows neither the store nor the page",
 	},
 	"fanfold/web": {

@@ -74,7 +74,7 @@ func ServerAPI(ctx context.Context, on *hub.Actor, method string, body []byte, n
 		reply = append(append([]byte(`{"result":`), reply...), '}')
 	}
 	if err != nil {
-		return ServerAPIError(err), hub.ErrorOf(err)
+		return ServerAPIError(err), err
 	}
 	return reply, nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"fanfold/api"
 	"fanfold/api/dialect"
+	"fanfold/api/limit"
 	"fanfold/hub"
 	"fanfold/hub/stream"
 	"fanfold/web"
@@ -179,6 +180,7 @@ func (c *serveCommand) handler(h *hub.Hub, logger *slog.Logger) (*api.API, error
 		Hub: h, Logger: logger, Page: web.Handler(), PageFiles: web.Files(),
 		Fold: fold, Version: version, AllowOrigins: c.AllowOrigin, MaxTextBytes: c.MaxMessageBytes,
 		AllowHosts: c.allowHosts(), Loopback: c.loopback(), TrustedProxies: prefixes(c.TrustedProxies),
+		Limits: limit.New(c.Limits.config()),
 	})
 }
 
