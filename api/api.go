@@ -69,6 +69,7 @@ type API struct {
 	everybody     *hub.Actor // who comes if nobody is asked who they are
 	refusals      refusals   // of credentials
 	limitRefusals refusals
+	deafen        func() // ends the hearing of revocations
 
 	context    context.Context // ends with Wait's beginning
 	cancel     context.CancelFunc
@@ -89,6 +90,9 @@ func New(config Config) (*API, error) {
 	a := &API{config: config, everybody: config.Hub.As(&hub.Principal{Grant: hub.Everything()})}
 	a.context, a.cancel = context.WithCancel(context.Background())
 	a.routes()
+	if err := a.hearRevocations(context.Background()); err != nil {
+		return nil, err
+	}
 	return a, nil
 }
 
@@ -105,6 +109,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // any more.
 func (a *API) Wait(ctx context.Context) error {
 	a.cancel()
+	a.deafen()
 	done := make(chan struct{})
 	go func() { a.goroutines.Wait(); close(done) }()
 	select {
