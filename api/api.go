@@ -89,6 +89,11 @@ func New(config Config) (*API, error) {
 	}
 	a := &API{config: config, everybody: config.Hub.As(&hub.Principal{Grant: hub.Everything()})}
 	a.context, a.cancel = context.WithCancel(context.Background())
+	if config.Access != nil {
+		guarded := *config.Access
+		guarded.Guard = a.guard
+		a.config.Access = &guarded
+	}
 	a.routes()
 	if err := a.hearRevocations(context.Background()); err != nil {
 		return nil, err

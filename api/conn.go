@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -23,6 +24,7 @@ type wsConn struct {
 	socket *socket // static
 	path   string
 	remote string
+	ctx    context.Context // with its place
 	lease  *limit.Lease
 	secure bool
 	peer   dialect.Peer
@@ -130,7 +132,7 @@ func (c *wsConn) connected(m *melody.Session) {
 	c.sayGoodbye()
 	if starter, ok := c.peer.(dialect.Starter); ok {
 		c.socket.api.goroutines.Go(func() {
-			c.contain(func() { starter.Start(c.socket.api.context) })
+			c.contain(func() { starter.Start(c.ctx) })
 		})
 	}
 	close(c.ready)
@@ -146,7 +148,7 @@ func (c *wsConn) receive(text []byte) {
 		c.peer.Session().Close(reasonInvalidUTF8)
 		return
 	}
-	c.contain(func() { c.peer.Receive(c.socket.api.context, text) })
+	c.contain(func() { c.peer.Receive(c.ctx, text) })
 }
 
 // contain keeps a panic from ending more than this connection.

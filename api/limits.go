@@ -1,11 +1,11 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"time"
 
-	"fanfold/api/access"
 	"fanfold/api/dialect"
 	"fanfold/api/limit"
 	"fanfold/hub"
@@ -47,20 +47,32 @@ func (a *API) from(r *http.Request) limit.Account {
 	return limit.Network(who.network())
 }
 
-// authenticate is [access.Authenticator.Request] for those who have not failed too
-// often before.
-func (a *API) authenticate(r *http.Request, from limit.Account) (*hub.Principal, access.Credential, error) {
-	presented, _, err := access.FromRequest(r, a.config.Access.Cookie)
-	if err == nil && presented == (access.Credential{}) {
-		return a.config.Access.Request(r.Context(), r)
-	}
-	try, err := a.config.Limits.Try(from, presented.Secret())
+// place is where a request or frame comes from, in its context.
+type place struct {
+	from  limit.Account
+	lease *limit.Lease // of the connection that it came on; nil: it came on none
+}
+
+type placeKey struct{}
+
+func (p place) within(ctx context.Context) context.Context {
+	return context.WithValue(ctx, placeKey{}, p)
+}
+
+// guard is the [access.Guard]: it does not hear those who have failed too often,
+// and gives the connection's place to whom it turns out to be.
+func (a *API) guard(ctx context.Context, secret string, verify func() (*hub.Principal, error)) (*hub.Principal, error) {
+	at, _ := ctx.Value(placeKey{}).(place)
+	try, err := a.config.Limits.Try(at.from, secret)
 	if err != nil {
-		return nil, access.Credential{}, err
+		return nil, err
 	}
-	p, credential, err := a.config.Access.Request(r.Context(), r)
+	p, err := verify()
 	try.End(outcome(err))
-	return p, credential, err
+	if err == nil && at.lease != nil {
+		err = at.lease.Move(limit.Of(p, at.from))
+	}
+	return p, err
 }
 
 // outcome is what became of a credential. Whoever comes with one that was good once

@@ -59,7 +59,7 @@ func (a *API) introduce(c *gin.Context) {
 	v := visitor{actor: a.everybody, from: from}
 	if a.config.Access != nil {
 		var p *hub.Principal
-		p, v.credential, v.refused = a.authenticate(c.Request, from)
+		p, v.credential, v.refused = a.config.Access.Request(place{from: from}.within(c.Request.Context()), c.Request)
 		if v.refused == nil && v.credential.Ambient && !isSameSite(c.Request, v.credential) {
 			a.fail(c, dialect.NtfyForbidden, "a browser may have sent this %v on behalf of another site: send it as Authorization: Bearer, or from a page of this hub or of an allowed origin", v.credential)
 			return
