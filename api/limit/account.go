@@ -44,7 +44,7 @@ func Of(p *hub.Principal, from Account) Account {
 		return User(p.User)
 	case p.TokenID != "":
 		return Token(p.TokenID)
-	case p.Name != "":
+	case p.Server:
 		return Key(p.Name)
 	}
 	return from

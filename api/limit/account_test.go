@@ -12,8 +12,8 @@ func TestAccountOf(t *testing.T) {
 	for want, p := range map[Account]*hub.Principal{
 		User("ann"):    {User: "ann", Name: "ann", TokenID: "7"},
 		Token("7"):     {TokenID: "7"},
-		Key("backend"): {Name: "backend"},
-		from:           {Info: []byte("{}"), Grant: hub.Everything()},
+		Key("backend"): {Name: "backend", Server: true},
+		from:           {Name: "anonymous", Info: []byte("{}"), Grant: hub.Everything()},
 	} {
 		if got := Of(p, from); got != want {
 			t.Errorf("%+v has the account %v, want %v", p, got, want)
