@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -26,6 +27,9 @@ type Config struct {
 	Access *access.Authenticator
 	// Limits are what may be taken of the hub; nil: anything.
 	Limits *limit.Limits
+	// BodyTimeout is how long a client may take to send a body, which stops those who do
+	// it byte by byte. 0: 30 s.
+	BodyTimeout time.Duration
 	// Page serves GET requests for the page and its files; PageFiles are the names
 	// of those files, which can't be channels over HTTP.
 	Page      http.Handler // required
@@ -84,6 +88,7 @@ func New(config Config) (*API, error) {
 	if config.Limits == nil {
 		config.Limits = limit.New(limit.Config{})
 	}
+	config.BodyTimeout = cmp.Or(config.BodyTimeout, 30*time.Second)
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}
@@ -104,7 +109,7 @@ func New(config Config) (*API, error) {
 // ServeHTTP implements [http.Handler].
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength != 0 { // net/http reads what a handler leaves, before it answers
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(a.config.BodyTimeout))
 	}
 	a.router.ServeHTTP(w, r)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -27,6 +28,11 @@ type limitSettings struct {
 	BytesPerKey      sizeRate    `default:"32MB/s,128MB" placeholder:"RATE" help:"How long the messages that are published with one key may be together. Default: ${default}."`
 	BytesPerUser     sizeRate    `default:"1MB/s,10MB" placeholder:"RATE" help:"The same of one user. Default: ${default}."`
 	BytesPerIP       sizeRate    `name:"bytes-per-ip" default:"1MB/s,10MB" placeholder:"RATE" help:"The same from one address without a credential. Default: ${default}."`
+
+	Channels    int           `default:"128" placeholder:"N" help:"Channels and patterns that one connection may be subscribed to. Default: ${default}."`
+	HeaderBytes byteSize      `default:"64KiB" placeholder:"SIZE" help:"How long a request's line and headers may be. Default: ${default}."`
+	HeaderTime  time.Duration `default:"10s" placeholder:"TIME" help:"How long a client may take to send them, with the TLS handshake before. Default: ${default}."`
+	BodyTime    time.Duration `default:"30s" placeholder:"TIME" help:"How long a client may take to send a request's body. Default: ${default}."`
 }
 
 func (s *limitSettings) config() limit.Config {
@@ -47,7 +53,23 @@ func (s *limitSettings) validate(largest int) error {
 	if err := s.config().Validate(largest); err != nil {
 		return fmt.Errorf("--%w", err)
 	}
+	switch {
+	case s.Channels < 1:
+		return fmt.Errorf("--limit-channels %d: give 1 or more", s.Channels)
+	case s.HeaderBytes < 4<<10 || s.HeaderBytes > 1<<20:
+		return fmt.Errorf("--limit-header-bytes %d: give 4KiB to 1MiB", s.HeaderBytes)
+	case s.HeaderTime < time.Second || s.HeaderTime > 5*time.Minute:
+		return fmt.Errorf("--limit-header-time %v: give a time from 1s to 5m", s.HeaderTime)
+	case s.BodyTime < time.Second || s.BodyTime > time.Hour:
+		return fmt.Errorf("--limit-body-time %v: give a time from 1s to 1h", s.BodyTime)
+	}
 	return nil
+}
+
+// bind sets what a server bounds before it knows a request: against headers without
+// an end, in length or in time.
+func (s *limitSettings) bind(server *http.Server) {
+	server.MaxHeaderBytes, server.ReadHeaderTimeout = int(s.HeaderBytes), s.HeaderTime
 }
 
 // rateSetting is a rate of countable things, like 50/s,500.

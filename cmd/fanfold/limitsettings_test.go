@@ -60,7 +60,11 @@ func TestLimitsThatCannotBe(t *testing.T) {
 		}
 	}
 	for args, says := range map[string]string{
-		"--limit-connections=-1":            "negative",
+		"--limit-connections=-1":            "--limit-connections: a number of connections can't be negative",
+		"--limit-channels=0":                "--limit-channels",
+		"--limit-header-bytes=1":            "--limit-header-bytes",
+		"--limit-header-time=0s":            "--limit-header-time",
+		"--limit-body-time=2h":              "--limit-body-time",
 		"--limit-bytes-per-user=1kB/s,20kB": "--limit-bytes-per-user: a burst of 20000 bytes has no room",
 		"--limit-connects=0.01/h,5":         "--limit-connects: the rate must be",
 	} {

@@ -104,7 +104,7 @@ func (c *serveCommand) serve(ctx context.Context, out io.Writer) (err error) {
 	defer func() { err = errors.Join(err, engine.Close()) }()
 	h, err := hub.New(hub.Config{
 		Engine: engine, Rules: hub.Rules(c.Rules), Name: hostname(), Version: version, OutboxBytes: c.OutboxBytes, MaxMessageBytes: c.maxDataBytes(),
-		Refuses: gate.refuses(), Logger: logger,
+		MaxSubscriptions: c.Limits.Channels, Refuses: gate.refuses(), Logger: logger,
 	})
 	if err != nil {
 		return err
@@ -114,6 +114,7 @@ func (c *serveCommand) serve(ctx context.Context, out io.Writer) (err error) {
 		return errors.Join(err, h.Shutdown(ctx))
 	}
 	server := newServer(handler, logger)
+	c.Limits.bind(server)
 	if identity != nil {
 		server.TLSConfig = identity.config()
 	}
@@ -184,7 +185,7 @@ func (c *serveCommand) handler(h *hub.Hub, gate gate, logger *slog.Logger) (*api
 		Hub: h, Logger: logger, Access: gate.authenticator, Page: web.Handler(), PageFiles: web.Files(),
 		Fold: fold, Version: version, AllowOrigins: c.AllowOrigin, MaxTextBytes: c.MaxMessageBytes,
 		AllowHosts: c.allowHosts(), Loopback: c.loopback(), TrustedProxies: prefixes(c.TrustedProxies),
-		Limits: limit.New(c.Limits.config()),
+		Limits: limit.New(c.Limits.config()), BodyTimeout: c.Limits.BodyTime,
 	})
 }
 
