@@ -70,10 +70,9 @@ type API struct {
 	router *gin.Engine
 	taken  map[string]string // channel names that routes hide, with the route
 
-	everybody     *hub.Actor // who comes if nobody is asked who they are
-	refusals      refusals   // of credentials
-	limitRefusals refusals
-	deafen        func() // ends the hearing of revocations
+	everybody *hub.Actor // who comes if nobody is asked who they are
+	refusals  refusals   // of credentials
+	deafen    func()     // ends the hearing of revocations
 
 	context    context.Context // ends with Wait's beginning
 	cancel     context.CancelFunc
@@ -86,7 +85,7 @@ func New(config Config) (*API, error) {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
 	if config.Limits == nil {
-		config.Limits = limit.New(limit.Config{})
+		config.Limits = limit.New(limit.Config{}, nil)
 	}
 	config.BodyTimeout = cmp.Or(config.BodyTimeout, 30*time.Second)
 	if err := config.Validate(); err != nil {

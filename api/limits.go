@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"time"
 
 	"fanfold/api/dialect"
 	"fanfold/api/limit"
@@ -108,17 +107,13 @@ func isLimited(err error) bool {
 	return ok
 }
 
-// limited tells the client when to come back if err says that a limit was reached,
-// and the log who it was. It returns err with the limit's code.
+// limited tells the client when to come back if err says that a limit was reached.
+// It returns err with the limit's code.
 func (a *API) limited(c *gin.Context, err error) error {
 	refusal, ok := errors.AsType[*limit.Refusal](err)
 	if !ok {
 		return err
 	}
 	c.Header("Retry-After", refusal.RetryAfter())
-	if tell, omitted := a.limitRefusals.next(time.Now()); tell {
-		a.config.Logger.Warn("limit reached", "limit", refusal.Limit, "of", refusal.Account.String(),
-			"path", c.Request.URL.Path, "remote", a.caller(c.Request).String(), "omitted", omitted)
-	}
 	return &hub.Error{Code: hub.CodeBusy, Message: refusal.Message, Err: limitCodes[refusal.Limit]}
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-const tokenSecret = "a secret of the tests that is long enough"
+const limitsSecret = "a secret of the tests that is long enough"
 
 // limitedHub is a hub with limits, behind a proxy that says who comes.
 type limitedHub struct {
@@ -31,7 +31,7 @@ type limitedHub struct {
 
 func serveLimited(t *testing.T, c limit.Config) *limitedHub {
 	t.Helper()
-	keys, err := access.ParseKeys([]byte(tokenSecret))
+	keys, err := access.ParseKeys([]byte(limitsSecret))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func serveLimited(t *testing.T, c limit.Config) *limitedHub {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &limitedHub{limits: limit.New(c), key: access.NewKey()}
+	l := &limitedHub{limits: limit.New(c, nil), key: access.NewKey()}
 	servers, err := access.NewAPIKeys([]access.APIKey{{Name: "backend", Hash: access.HashKey(l.key), Grant: hub.Everything()}})
 	if err != nil {
 		t.Fatal(err)
@@ -54,7 +54,7 @@ func serveLimited(t *testing.T, c limit.Config) *limitedHub {
 // tokenOf is what a user shows.
 func tokenOf(t *testing.T, user string) string {
 	t.Helper()
-	keys, err := access.ParseKeys([]byte(tokenSecret))
+	keys, err := access.ParseKeys([]byte(limitsSecret))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -332,7 +332,7 @@ func TestGuessingOfKeysIsSlowedDown(t *testing.T) {
 // a proxy that is not trusted is, all of it as one.
 func TestLoopbackIsExempt(t *testing.T) {
 	one := limit.Rate{PerSecond: 0.01, Burst: 1}
-	limits := limit.New(limit.Config{ConnectionsPerIP: 1, Connects: one, FailuresPerIP: one, IP: limit.Budget{Messages: one}})
+	limits := limit.New(limit.Config{ConnectionsPerIP: 1, Connects: one, FailuresPerIP: one, IP: limit.Budget{Messages: one}}, nil)
 	server, _ := serve(t, api.Config{Limits: limits})
 	for range 20 {
 		if response, body := do(t, "POST", server.URL+"/news", "x"); response.StatusCode != 200 {

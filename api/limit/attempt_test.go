@@ -20,7 +20,7 @@ func guess(l *Limits, a Account, secret string) error {
 // nor those at the same address who were there before.
 func TestGuessing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := New(Config{FailuresPerIP: Rate{1, 5}})
+		l := New(Config{FailuresPerIP: Rate{1, 5}}, nil)
 		here := address("192.0.2.1")
 		good, err := l.Try(here, "the key")
 		if err != nil {
@@ -59,7 +59,7 @@ func TestGuessing(t *testing.T) {
 // Guesses at once count before it is known that they are wrong.
 func TestGuessingAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := New(Config{FailuresPerIP: Rate{1, 5}})
+		l := New(Config{FailuresPerIP: Rate{1, 5}}, nil)
 		here := address("192.0.2.1")
 		var tries []Attempt
 		for i := range 5 {
@@ -83,7 +83,7 @@ func TestGuessingAtOnce(t *testing.T) {
 }
 
 func TestGuessingOfExempt(t *testing.T) {
-	for _, l := range []*Limits{New(Config{}), New(DefaultConfig())} {
+	for _, l := range []*Limits{New(Config{}, nil), New(DefaultConfig(), nil)} {
 		for i := range 100 {
 			a := Account{}
 			if l.config == (Config{}) {

@@ -1,6 +1,7 @@
 package limit
 
 import (
+	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -16,13 +17,17 @@ type Limits struct {
 	known    *known
 
 	connections atomic.Int64
-	refused     [len(names)]atomic.Int64
+	report      report
 }
 
-// New returns the limits with nothing used. c must be valid.
-func New(c Config) *Limits {
+// New returns the limits with nothing used. c must be valid. The logger hears of
+// refusals, but not of each; nil: of none.
+func New(c Config, logger *slog.Logger) *Limits {
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
 	return &Limits{
-		config: c, networks: newTable(c.idle()), holders: newTable(c.idle()), known: newKnown(),
+		config: c, networks: newTable(c.idle()), holders: newTable(c.idle()), known: newKnown(), report: report{logger: logger},
 	}
 }
 
@@ -97,16 +102,6 @@ type Meter struct {
 // Charge implements [hub.Meter].
 func (m Meter) Charge(p *hub.Principal, size int) error { return m.Limits.Publish(Of(p, m.From), size) }
 
-// refuse counts a refusal and returns it.
-func (l *Limits) refuse(r *Refusal) error {
-	for i, name := range names {
-		if name == r.Limit {
-			l.refused[i].Add(1)
-		}
-	}
-	return r
-}
-
 // Stats are the limits' counters.
 type Stats struct {
 	Connections int64          // that are open
@@ -124,7 +119,7 @@ func (l *Limits) Stats() Stats {
 		s.Evicted += evicted
 	}
 	for i, name := range names {
-		s.Refused[name] = l.refused[i].Load()
+		s.Refused[name] = l.report.refused[i].Load()
 	}
 	return s
 }

@@ -20,7 +20,7 @@ func TestRetryIsHonest(t *testing.T) {
 	for _, r := range []Rate{{1, 1}, {3, 7}, {50, 500}, {0.1, 2}, {1.0 / 7, 3}, {1e5, 1e5}} {
 		t.Run(fmt.Sprint(r), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				l := New(Config{User: Budget{Messages: r}})
+				l := New(Config{User: Budget{Messages: r}}, nil)
 				ann := User("ann")
 				for i := range r.Burst {
 					if err := l.Publish(ann, 1); err != nil {
@@ -44,7 +44,7 @@ func TestRetryIsHonest(t *testing.T) {
 // Bytes have a budget of their own, and what it refuses costs no message.
 func TestBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := New(Config{IP: Budget{Messages: Rate{1, 2}, Bytes: Rate{100, 1000}}})
+		l := New(Config{IP: Budget{Messages: Rate{1, 2}, Bytes: Rate{100, 1000}}}, nil)
 		here := address("203.0.113.5")
 		if err := l.Publish(here, 900); err != nil {
 			t.Fatal(err)
@@ -66,7 +66,7 @@ func TestBytes(t *testing.T) {
 func TestAccountsAreApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		one := Budget{Messages: Rate{1, 1}}
-		l := New(Config{Key: one, User: one, IP: one})
+		l := New(Config{Key: one, User: one, IP: one}, nil)
 		for name, account := range map[Name][]Account{
 			PublishesPerKey:  {Key("a"), Key("b")},
 			PublishesPerUser: {User("a"), User("b"), User("")},
@@ -92,7 +92,7 @@ func TestAccountsAreApart(t *testing.T) {
 }
 
 func TestConnections(t *testing.T) {
-	l := New(Config{Connections: 5, ConnectionsPerUser: 2, ConnectionsPerIP: 2})
+	l := New(Config{Connections: 5, ConnectionsPerUser: 2, ConnectionsPerIP: 2}, nil)
 	connect := func(a Account) *Lease {
 		t.Helper()
 		lease, err := l.Connect(a)
@@ -136,7 +136,7 @@ func TestConnections(t *testing.T) {
 
 // A refusal by the bound on all takes no place of the account.
 func TestConnectionsThatAreRefusedCostNoPlace(t *testing.T) {
-	l := New(Config{Connections: 1, ConnectionsPerIP: 1})
+	l := New(Config{Connections: 1, ConnectionsPerIP: 1}, nil)
 	lease, err := l.Connect(Key("backend"))
 	if err != nil {
 		t.Fatal(err)
@@ -152,7 +152,7 @@ func TestConnectionsThatAreRefusedCostNoPlace(t *testing.T) {
 
 func TestAttemptsToConnect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := New(Config{Connects: Rate{2, 3}})
+		l := New(Config{Connects: Rate{2, 3}}, nil)
 		for _, a := range []Account{address("192.0.2.1"), User("ann")} {
 			for range 3 {
 				lease, err := l.Connect(a)
@@ -172,7 +172,7 @@ func TestAttemptsToConnect(t *testing.T) {
 
 // However many come at once, no more than the bound get in, and places come back.
 func TestConnectAtOnce(t *testing.T) {
-	l := New(Config{Connections: 50, ConnectionsPerIP: 20})
+	l := New(Config{Connections: 50, ConnectionsPerIP: 20}, nil)
 	var in, most atomic.Int64
 	var all sync.WaitGroup
 	for i := range 200 {

@@ -22,7 +22,7 @@ func TestManyAddresses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		config := DefaultConfig()
 		config.ConnectionsPerIP, config.User.Messages = 1, Rate{1, 1}
-		l := New(config)
+		l := New(config, nil)
 		connected := networkOf(0)
 		if _, err := l.Connect(connected); err != nil {
 			t.Fatal(err)
@@ -61,7 +61,7 @@ func heap() int64 {
 // full, and not before.
 func TestIdleAccountsAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := New(Config{IP: Budget{Messages: Rate{1, 600}}})
+		l := New(Config{IP: Budget{Messages: Rate{1, 600}}}, nil)
 		for i := range 10_000 {
 			if err := l.Publish(networkOf(i), 1); err != nil {
 				t.Fatal(err)
@@ -87,7 +87,7 @@ func TestIdleAccountsAreForgotten(t *testing.T) {
 }
 
 func TestPublishAllocatesNothing(t *testing.T) {
-	l := New(DefaultConfig())
+	l := New(DefaultConfig(), nil)
 	for _, a := range []Account{Key("backend"), User("ann"), address("2001:db8::1")} {
 		if n := testing.AllocsPerRun(100, func() { _ = l.Publish(a, 100) }); n != 0 {
 			t.Errorf("%v: %v allocations", a, n)
@@ -96,7 +96,7 @@ func TestPublishAllocatesNothing(t *testing.T) {
 }
 
 func BenchmarkPublish(b *testing.B) {
-	l := New(Config{IP: Budget{Messages: Rate{1e9, 1e9}, Bytes: Rate{1e12, 1e12}}})
+	l := New(Config{IP: Budget{Messages: Rate{1e9, 1e9}, Bytes: Rate{1e12, 1e12}}}, nil)
 	accounts := make([]Account, 10_000)
 	for i := range accounts {
 		accounts[i] = networkOf(i)

@@ -185,7 +185,7 @@ func (c *serveCommand) handler(h *hub.Hub, gate gate, logger *slog.Logger) (*api
 		Hub: h, Logger: logger, Access: gate.authenticator, Page: web.Handler(), PageFiles: web.Files(),
 		Fold: fold, Version: version, AllowOrigins: c.AllowOrigin, MaxTextBytes: c.MaxMessageBytes,
 		AllowHosts: c.allowHosts(), Loopback: c.loopback(), TrustedProxies: prefixes(c.TrustedProxies),
-		Limits: limit.New(c.Limits.config()), BodyTimeout: c.Limits.BodyTime,
+		Limits: limit.New(c.Limits.config(), logger), BodyTimeout: c.Limits.BodyTime,
 	})
 }
 
