@@ -46,7 +46,7 @@ func serveLimited(t *testing.T, c limit.Config) *limitedHub {
 	}
 	l.Server, l.hub = serve(t, api.Config{
 		Limits: l.limits, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
-		Access: &access.Authenticator{Tokens: tokens, Keys: servers, Anonymous: &hub.Principal{Grant: hub.Everything()}},
+		Access: &access.Authenticator{Tokens: tokens, Keys: servers, Revoked: &access.Revocations{}, Anonymous: &hub.Principal{Grant: hub.Everything()}},
 	})
 	return l
 }

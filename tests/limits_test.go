@@ -25,43 +25,33 @@ var behindProxy = []string{"--trusted-proxies", "127.0.0.1"}
 // from is a request's header that says so.
 func from(address string) string { return "X-Forwarded-For: " + address }
 
-// guardedHub is a hub that knows users and one server.
-type guardedHub struct {
+// peopledHub is a hub that knows users and one server.
+type peopledHub struct {
 	*hub
-	key string // the server's
+	key    string // the server's
+	secret string // the file of the key of tokens
 }
 
-const tokenKey = "FANFOLD_TOKEN_KEY=a secret of the tests that is long enough"
-
-// startGuarded starts a hub that knows who comes, behind a proxy that says from where.
-func startGuarded(t *testing.T, args ...string) *guardedHub {
+// startPeopled starts a hub that knows who comes, behind a proxy that says from where.
+func startPeopled(t *testing.T, args ...string) *peopledHub {
 	t.Helper()
-	made := printed(t, launch{args: []string{"key", "new", "backend", "--publish", ">", "--admin"}})
-	key, entry := regexp.MustCompile(`ffk_\w+`).FindString(made), made[strings.Index(made, "\nkeys:"):]
-	config := filepath.Join(t.TempDir(), "fanfold.yaml")
-	if err := os.WriteFile(config, []byte(entry), 0o600); err != nil {
-		t.Fatal(err)
+	made := runProgram(t, "key", "new", "backend", "--publish", ">", "--admin")
+	dir := t.TempDir()
+	secret, config := filepath.Join(dir, "secret"), filepath.Join(dir, "fanfold.yaml")
+	_, entry, _ := strings.Cut(made, "\nkeys:")
+	for path, text := range map[string]string{secret: "a secret of the tests that is long enough", config: "keys:" + entry} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
-	args = append([]string{"--memory", "--config", config}, append(behindProxy, args...)...)
-	return &guardedHub{startHubAs(t, launch{args: args, env: []string{tokenKey}}), key}
+	args = append([]string{"--memory", "--config", config, "--token-key-file", secret}, append(behindProxy, args...)...)
+	return &peopledHub{startHubAs(t, launch{args: args}), regexp.MustCompile(`ffk_\w+`).FindString(made), secret}
 }
 
-// printed runs the program to its end and returns what it prints.
-func printed(t *testing.T, l launch) string {
+// user is the header of a request of one who may publish.
+func (h *peopledHub) user(t *testing.T, name string) string {
 	t.Helper()
-	p := startProgram(t, l)
-	p.wait()
-	if p.exitCode() != 0 {
-		t.Fatalf("exit code %d", p.exitCode())
-	}
-	return p.stdout.String()
-}
-
-// user is the header of a request of one who may do everything.
-func (h *guardedHub) user(name string) string {
-	h.t.Helper()
-	token := printed(h.t.(*testing.T), launch{env: []string{tokenKey}, args: []string{"token", "--sub", name, "--publish", ">", "--subscribe", ">", "--history", ">"}})
-	return "Authorization: Bearer " + strings.TrimSpace(token)
+	return bearer(strings.TrimSpace(runProgram(t, "token", "--token-key-file", h.secret, "--sub", name, "--publish", ">")))
 }
 
 // limited fails the test if an answer is no refusal by that limit, and returns when
@@ -92,8 +82,8 @@ func exhausted(h *hub, headers ...string) answer {
 // pass meanwhile, and so do a server's and those of who shows nothing elsewhere.
 func TestAFloodIsItsUsersAlone(t *testing.T) {
 	t.Parallel()
-	h := startGuarded(t, "--limit-publishes-per-user", "20/s,40")
-	address, ann, bob := from("203.0.113.5"), h.user("ann"), h.user("bob")
+	h := startPeopled(t, "--limit-publishes-per-user", "20/s,40")
+	address, ann, bob := from("203.0.113.5"), h.user(t, "ann"), h.user(t, "bob")
 	ctx, cancel := context.WithCancel(t.Context())
 	var refused atomic.Int64
 	var flood sync.WaitGroup
@@ -205,8 +195,8 @@ func TestConnectionsOfANetwork(t *testing.T) {
 // were there before notice nothing, nor do those elsewhere.
 func TestGuessingIsSlowedDown(t *testing.T) {
 	t.Parallel()
-	h := startGuarded(t, "--limit-failures-per-ip", "1/s,10")
-	address, ann := from("203.0.113.5"), h.user("ann")
+	h := startPeopled(t, "--limit-failures-per-ip", "1/s,10")
+	address, ann := from("203.0.113.5"), h.user(t, "ann")
 	publish := func(headers ...string) answer { return h.do("POST", "/news", "x", headers...) }
 	if res := publish(address, ann); res.status != http.StatusOK {
 		t.Fatalf("%d %s", res.status, res.body)

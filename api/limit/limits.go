@@ -75,19 +75,15 @@ func (l *Limits) budget(k kind) (b Budget, messages, bytes Name) {
 // for each.
 func (e *entry) spend(b Budget, size int, now time.Time) (forMessage, forByte time.Duration) {
 	m, octets := e.bucket(messages, b.Messages), e.bucket(bytes, b.Bytes)
-	if m != nil {
-		forMessage = wait(m, 1, now)
-	}
 	if octets != nil {
 		forByte = wait(octets, float64(size), now)
 	}
-	if forMessage > 0 || forByte > 0 {
-		return forMessage, forByte
-	}
-	if m != nil {
-		m.AllowN(now, 1)
-	}
-	if octets != nil {
+	switch {
+	case m != nil && (forByte > 0 || !m.AllowN(now, 1)):
+		return wait(m, 1, now), forByte
+	case forByte > 0:
+		return 0, forByte
+	case octets != nil:
 		octets.AllowN(now, size)
 	}
 	return 0, 0
