@@ -72,7 +72,8 @@ type API struct {
 
 	everybody *hub.Actor // who comes if nobody is asked who they are
 	refusals  refusals   // of credentials
-	deafen    func()     // ends the hearing of revocations
+	idlers    idlers
+	deafen    func() // ends the hearing of revocations
 
 	context    context.Context // ends with Wait's beginning
 	cancel     context.CancelFunc

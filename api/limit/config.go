@@ -16,6 +16,7 @@ type Config struct {
 	ConnectionsPerIP   int  // of a network, without those of users and keys
 	Connects           Rate // attempts of a user or network to connect
 	FailuresPerIP      Rate // credentials from a network that were not accepted
+	IdlePerIP          int  // TCP connections of a network on which nothing is asked
 
 	Key, User, IP Budget // what each may publish
 }
@@ -30,6 +31,7 @@ func DefaultConfig() Config {
 		ConnectionsPerIP:   200,
 		Connects:           Rate{20, 200},
 		FailuresPerIP:      Rate{1, 20},
+		IdlePerIP:          1000,
 		Key:                Budget{Messages: Rate{5000, 20_000}, Bytes: Rate{32e6, 128e6}},
 		User:               person,
 		IP:                 person,
@@ -49,7 +51,7 @@ func (c Config) Validate(largest int) error {
 			return fmt.Errorf("%s: a burst of %d bytes has no room for the longest message: give at least %d", name, b.Burst, largest)
 		}
 	}
-	for name, most := range map[Name]int{Connections: c.Connections, ConnectionsPerUser: c.ConnectionsPerUser, ConnectionsPerIP: c.ConnectionsPerIP} {
+	for name, most := range map[Name]int{Connections: c.Connections, ConnectionsPerUser: c.ConnectionsPerUser, ConnectionsPerIP: c.ConnectionsPerIP, IdlePerIP: c.IdlePerIP} {
 		if most < 0 {
 			return fmt.Errorf("%s: a number of connections can't be negative", name)
 		}

@@ -20,6 +20,7 @@ const (
 	ConnectionsPerIP   Name = "limit-connections-per-ip"
 	Connects           Name = "limit-connects"
 	FailuresPerIP      Name = "limit-failures-per-ip"
+	IdlePerIP          Name = "limit-idle-per-ip"
 	PublishesPerKey    Name = "limit-publishes-per-key"
 	PublishesPerUser   Name = "limit-publishes-per-user"
 	PublishesPerIP     Name = "limit-publishes-per-ip"
@@ -32,7 +33,7 @@ const (
 func Names() []Name { return slices.Clone(names[:]) }
 
 var names = [...]Name{
-	Connections, ConnectionsPerUser, ConnectionsPerIP, Connects, FailuresPerIP,
+	Connections, ConnectionsPerUser, ConnectionsPerIP, Connects, FailuresPerIP, IdlePerIP,
 	PublishesPerKey, PublishesPerUser, PublishesPerIP, BytesPerKey, BytesPerUser, BytesPerIP,
 }
 

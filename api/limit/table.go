@@ -36,6 +36,7 @@ type shard struct {
 type entry struct {
 	account     Account
 	connections int
+	idle        int // TCP connections on which nothing is asked
 	trying      int // credentials that are being looked at
 	buckets     [resources]*rate.Limiter
 	used        time.Time
@@ -82,7 +83,7 @@ func (t *table) lock(a Account, now time.Time) (*shard, *entry) {
 
 // unlock puts the entry where it can be forgotten, if it can.
 func (s *shard) unlock(e *entry) {
-	if e.connections == 0 && e.trying == 0 {
+	if e.connections == 0 && e.idle == 0 && e.trying == 0 {
 		e.prev, e.next = &s.idle, s.idle.next
 		e.prev.next, e.next.prev = e, e
 		s.size++

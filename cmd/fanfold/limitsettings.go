@@ -21,6 +21,7 @@ type limitSettings struct {
 	ConnectionsPerIP   int         `name:"connections-per-ip" default:"200" placeholder:"N" help:"The same from one address, or IPv6 /64, of those who have shown no credential; 0 is any number. The limits per address do not count what comes from this machine itself. Default: ${default}."`
 	Connects           rateSetting `default:"20/s,200" placeholder:"RATE" help:"How often one user, or an address for those without a credential, may connect, poll or open a stream: so many a second (/s), minute (/m) or hour (/h), and how many at once; off is no limit. Default: ${default}."`
 	FailuresPerIP      rateSetting `name:"failures-per-ip" default:"1/s,20" placeholder:"RATE" help:"How many tokens or keys that are not accepted may come from one address. Default: ${default}."`
+	IdlePerIP          int         `name:"idle-per-ip" default:"1000" placeholder:"N" help:"TCP connections from one address on which no request has come yet, or waits for no answer; 0 is any number. Default: ${default}."`
 
 	PublishesPerKey  rateSetting `default:"5000/s,20000" placeholder:"RATE" help:"Messages that may be published with one key. Default: ${default}."`
 	PublishesPerUser rateSetting `default:"50/s,500" placeholder:"RATE" help:"Messages of one user, from wherever. Default: ${default}."`
@@ -42,6 +43,7 @@ func (s *limitSettings) config() limit.Config {
 		ConnectionsPerIP:   s.ConnectionsPerIP,
 		Connects:           limit.Rate(s.Connects),
 		FailuresPerIP:      limit.Rate(s.FailuresPerIP),
+		IdlePerIP:          s.IdlePerIP,
 		Key:                limit.Budget{Messages: limit.Rate(s.PublishesPerKey), Bytes: limit.Rate(s.BytesPerKey)},
 		User:               limit.Budget{Messages: limit.Rate(s.PublishesPerUser), Bytes: limit.Rate(s.BytesPerUser)},
 		IP:                 limit.Budget{Messages: limit.Rate(s.PublishesPerIP), Bytes: limit.Rate(s.BytesPerIP)},
