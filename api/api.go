@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"fanfold/api/access"
 	"fanfold/api/dialect"
 	"fanfold/hub"
 
@@ -19,6 +20,9 @@ import (
 type Config struct {
 	Hub    *hub.Hub // required
 	Logger *slog.Logger
+	// Access finds out who sends each request; nil: nobody is asked, and everybody may
+	// do everything.
+	Access *access.Authenticator
 	// Page serves GET requests for the page and its files; PageFiles are the names
 	// of those files, which can't be channels over HTTP.
 	Page      http.Handler // required
@@ -59,6 +63,9 @@ type API struct {
 	router *gin.Engine
 	taken  map[string]string // channel names that routes hide, with the route
 
+	everybody *hub.Actor // who comes if nobody is asked who they are
+	refusals  refusals
+
 	context    context.Context // ends with Wait's beginning
 	cancel     context.CancelFunc
 	goroutines sync.WaitGroup
@@ -72,7 +79,7 @@ func New(config Config) (*API, error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}
-	a := &API{config: config}
+	a := &API{config: config, everybody: config.Hub.As(&hub.Principal{Grant: hub.Everything()})}
 	a.context, a.cancel = context.WithCancel(context.Background())
 	a.routes()
 	return a, nil

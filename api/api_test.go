@@ -22,14 +22,20 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// openHub is a hub and what a principal may do with it who may do everything.
+type openHub struct {
+	*hub.Hub
+	*hub.Actor
+}
+
 // serve runs an API on a hub of its own. The page is a text.
-func serve(t *testing.T, c api.Config) (*httptest.Server, *hub.Hub) {
+func serve(t *testing.T, c api.Config) (*httptest.Server, *openHub) {
 	t.Helper()
 	return serveOn(t, c, func(e hub.Engine) hub.Engine { return e })
 }
 
 // serveOn is serve with something put before the engine.
-func serveOn(t *testing.T, c api.Config, wrap func(hub.Engine) hub.Engine) (*httptest.Server, *hub.Hub) {
+func serveOn(t *testing.T, c api.Config, wrap func(hub.Engine) hub.Engine) (*httptest.Server, *openHub) {
 	t.Helper()
 	engine, err := stream.Open(t.Context(), stream.Config{})
 	if err != nil {
@@ -60,7 +66,7 @@ func serveOn(t *testing.T, c api.Config, wrap func(hub.Engine) hub.Engine) (*htt
 			}
 		}
 	})
-	return server, h
+	return server, &openHub{h, h.As(&hub.Principal{Grant: hub.Everything()})}
 }
 
 // do sends a request and returns the status and body of the answer. headers are

@@ -27,7 +27,10 @@ const retryAfter = "2"
 // writeError answers a request with the error, in the form of ntfy's API, and
 // logs what is the hub's own fault.
 func (a *API) writeError(c *gin.Context, err error) {
+	v := a.visitor(c)
+	err = v.authenticateInstead(err)
 	status, body := dialect.NtfyError(err)
+	a.challenge(c, status, v)
 	switch {
 	case errors.Is(err, context.Canceled):
 		panic(http.ErrAbortHandler) // the client has left; no answer must not look like 200

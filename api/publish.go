@@ -90,7 +90,7 @@ func (a *API) publishJSON(c *gin.Context) {
 func (a *API) send(c *gin.Context, p dialect.Publish, err error) {
 	var reply []byte
 	if err == nil {
-		reply, err = p.Send(context.WithoutCancel(c.Request.Context()), a.config.Hub)
+		reply, err = p.Send(context.WithoutCancel(c.Request.Context()), a.actor(c))
 	}
 	a.answer(c, reply, err)
 }
@@ -104,7 +104,7 @@ func (a *API) answer(c *gin.Context, reply []byte, err error) {
 }
 
 // onSequence tells a channel's subscribers what happens to earlier messages.
-func (a *API) onSequence(tell func(context.Context, *hub.Hub, dialect.SequenceRequest) ([]byte, error)) gin.HandlerFunc {
+func (a *API) onSequence(tell func(context.Context, *hub.Actor, dialect.SequenceRequest) ([]byte, error)) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		if !a.checkTaken(c, c.Param("channel")) {
 			return
@@ -113,7 +113,7 @@ func (a *API) onSequence(tell func(context.Context, *hub.Hub, dialect.SequenceRe
 			a.writeError(c, err)
 			return
 		}
-		reply, err := tell(context.WithoutCancel(c.Request.Context()), a.config.Hub, dialect.SequenceRequest{
+		reply, err := tell(context.WithoutCancel(c.Request.Context()), a.actor(c), dialect.SequenceRequest{
 			Channel: c.Param("channel"), Sequence: c.Param("sequence"), Header: c.Request.Header, Query: c.Request.URL.Query(),
 		})
 		a.answer(c, reply, err)
@@ -129,7 +129,7 @@ func (a *API) serverAPI(c *gin.Context) {
 		status, _ = dialect.NtfyError(err)
 		reply = dialect.ServerAPIError(err)
 	} else {
-		reply, err = dialect.ServerAPI(context.WithoutCancel(c.Request.Context()), a.config.Hub, c.Param("method"), body, time.Now())
+		reply, err = dialect.ServerAPI(context.WithoutCancel(c.Request.Context()), a.actor(c), c.Param("method"), body, time.Now())
 	}
 	switch code := hub.ErrorOf(err).Code; {
 	case err == nil:
@@ -140,7 +140,3 @@ func (a *API) serverAPI(c *gin.Context) {
 	}
 	c.Data(status, "application/json", append(reply, '\n'))
 }
-
-// auth answers whether the caller may use the channels: here everybody may who
-// reaches the hub.
-func (a *API) auth(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"success": true}) }

@@ -26,21 +26,31 @@ func (a *API) routes() {
 	a.router = r
 
 	echo := a.socket(&dialect.Echo{Fold: a.config.Fold, Logger: a.config.Logger, Now: time.Now})
-	centrifuge := a.socket(dialect.NewCentrifuge(dialect.CentrifugeConfig{Version: a.config.Version, Logger: a.config.Logger}))
+	centrifuge := a.socket(dialect.NewCentrifuge(dialect.CentrifugeConfig{
+		Version: a.config.Version, Logger: a.config.Logger, Tokens: a.tokens(), Now: time.Now,
+	}))
 	ntfy := a.socket(&dialect.NtfySocket{Now: time.Now})
 
 	r.GET("/", a.upgradeOr(echo, a.page))
 	r.HEAD("/", a.page)
-	r.POST("/", a.publishJSON)
-	r.PUT("/", a.publishJSON)
-
-	r.GET("/connection/websocket", centrifuge.serve)
-	r.POST("/api/:method", a.serverAPI)
+	r.GET("/connection/websocket", a.introduce, centrifuge.serve)
+	r.POST("/api/:method", a.admitServer, a.serverAPI)
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
 		r.Handle(method, "/health", a.health)
 		r.Handle(method, "/v1/health", a.health)
 		r.Handle(method, "/ready", a.ready)
 	}
+
+	r.GET("/:channel", a.pageOn)
+	r.HEAD("/:channel", a.pageOn)
+	a.channelRoutes(r.Group("/", a.admit), ntfy)
+	a.reserve()
+}
+
+// channelRoutes are those of channels, for whoever is known.
+func (a *API) channelRoutes(r *gin.RouterGroup, ntfy *socket) {
+	r.POST("/", a.publishJSON)
+	r.PUT("/", a.publishJSON)
 
 	r.POST("/:channel", a.publish)
 	r.PUT("/:channel", a.publish)
@@ -59,10 +69,6 @@ func (a *API) routes() {
 	r.GET("/:channel/raw", a.named(a.stream(dialect.NtfyRaw{})))
 	r.GET("/:channel/ws", a.named(ntfy.serve))
 	r.GET("/:channel/auth", a.named(a.auth))
-
-	r.GET("/:channel", a.pageOn)
-	r.HEAD("/:channel", a.pageOn)
-	a.reserve()
 }
 
 // reserve lists the channel names that a route of their own hides.
@@ -84,10 +90,12 @@ func (a *API) reserve() {
 
 func (a *API) upgradeOr(s *socket, page gin.HandlerFunc) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		if c.IsWebsocket() {
-			s.serve(c)
-		} else {
+		if !c.IsWebsocket() {
 			page(c)
+			return
+		}
+		if a.admit(c); !c.IsAborted() {
+			s.serve(c)
 		}
 	}
 }

@@ -65,10 +65,13 @@ func (s *socket) serve(c *gin.Context) {
 		s.api.fail(c, upgradeRequired, "this path speaks WebSocket only: connect with ws:// or wss://")
 		return
 	}
-	who := s.api.caller(c.Request)
+	who, visitor := s.api.caller(c.Request), s.api.visitor(c)
+	if visitor.absent {
+		visitor.refused = nil // it is no error yet: the protocol's frames may bring what is missing
+	}
 	conn := &wsConn{socket: s, path: c.Request.URL.Path, remote: who.String(), secure: who.secure, ready: make(chan struct{})}
-	peer, err := s.dialect.Connect(c.Request.Context(), s.api.config.Hub, conn, dialect.Request{
-		Path: c.Request.URL.EscapedPath(), Query: c.Request.URL.Query(), Header: c.Request.Header,
+	peer, err := s.dialect.Connect(c.Request.Context(), visitor.actor, conn, dialect.Request{
+		Path: c.Request.URL.EscapedPath(), Query: c.Request.URL.Query(), Header: c.Request.Header, Refused: visitor.refused,
 	})
 	if err != nil {
 		s.api.writeError(c, err)

@@ -32,7 +32,7 @@ func (a *API) stream(codec dialect.StreamCodec) gin.HandlerFunc {
 			return
 		}
 		conn := newStreamConn(c, codec.ContentType())
-		session, err := a.config.Hub.Open(hub.SessionConfig{
+		session, err := a.actor(c).Open(hub.SessionConfig{
 			Conn: conn, Codec: codec, Label: wanted.Label, PingEvery: dialect.KeepaliveEvery,
 		})
 		if err != nil {
@@ -67,7 +67,7 @@ func (a *API) run(c *gin.Context, conn *streamConn, session *hub.Session, wanted
 		}
 		return conn.write(frame)
 	}
-	err := dialect.CatchUp(ctx, a.config.Hub, session, wanted, codec, time.Now(), emit)
+	err := dialect.CatchUp(ctx, a.actor(c), session, wanted, codec, time.Now(), emit)
 	switch {
 	case err != nil && !conn.begun:
 		a.writeError(c, err)

@@ -33,7 +33,7 @@ func (e *troubled) Read(ctx context.Context, q hub.Query) (hub.Page, error) {
 	return e.Engine.Read(ctx, q)
 }
 
-func serveTroubled(t *testing.T) (*httptest.Server, *hub.Hub, *troubled) {
+func serveTroubled(t *testing.T) (*httptest.Server, *openHub, *troubled) {
 	t.Helper()
 	e := new(troubled)
 	server, h := serveOn(t, api.Config{}, func(engine hub.Engine) hub.Engine {
@@ -43,7 +43,7 @@ func serveTroubled(t *testing.T) (*httptest.Server, *hub.Hub, *troubled) {
 	return server, h, e
 }
 
-func publishMany(t *testing.T, h *hub.Hub, channel string, n int) {
+func publishMany(t *testing.T, h *openHub, channel string, n int) {
 	t.Helper()
 	for range n {
 		if _, err := h.Publish(t.Context(), &hub.Message{Channel: channel, Data: []byte(`"x"`)}, hub.PublishOptions{}); err != nil {

@@ -101,14 +101,14 @@ func (sub *Subscription) caughtUp(after, end Position, err error) {
 // reads. It returns where it ended.
 func (sub *Subscription) replay(after Position) (end Position, err error) {
 	h := sub.shard.hub
-	if end, err = h.Now(h.life); err != nil {
+	if end, err = h.now(h.life); err != nil {
 		return after, err
 	}
 	keys := make([]string, len(sub.parts))
 	for i := range sub.parts {
 		keys[i] = sub.parts[i].key
 	}
-	for m, err := range h.Replay(h.life, keys, Query{After: after, Until: end}) {
+	for m, err := range h.replay(h.life, keys, Query{After: after, Until: end}) {
 		if err != nil {
 			return after, err
 		}

@@ -40,6 +40,8 @@ func (w words) Encode(e hub.Event) []byte {
 		return fmt.Appendf(nil, "join %s %s", e.Subscription, e.Client.User)
 	case hub.KindLeave:
 		return fmt.Appendf(nil, "leave %s %s", e.Subscription, e.Client.User)
+	case hub.KindSubscribed:
+		return fmt.Appendf(nil, "subscribed %s %d %s", e.Subscription, e.Position.Seq, e.Data)
 	case hub.KindUnsubscribed:
 		return fmt.Appendf(nil, "unsubscribed %s %d", e.Subscription, e.Reason.Code)
 	case hub.KindPing:
@@ -61,12 +63,18 @@ type client struct {
 	changed chan struct{}
 }
 
-func connect(t testing.TB, h *hub.Hub, c hub.SessionConfig) *client {
+func connect(t testing.TB, h *openHub, c hub.SessionConfig) *client {
 	t.Helper()
 	return connectTo(t, h, c, &client{})
 }
 
-func connectTo(t testing.TB, h *hub.Hub, config hub.SessionConfig, c *client) *client {
+// connectAs is connect for a user who may do everything.
+func connectAs(t testing.TB, h *openHub, user string, c hub.SessionConfig) *client {
+	t.Helper()
+	return connect(t, h.as(&hub.Principal{User: user, Grant: hub.Everything()}), c)
+}
+
+func connectTo(t testing.TB, h *openHub, config hub.SessionConfig, c *client) *client {
 	t.Helper()
 	c.changed = make(chan struct{}, 1)
 	config.Conn = c
@@ -176,7 +184,20 @@ func (c *client) follow(t testing.TB, keys ...string) *client {
 	return c
 }
 
-func newHub(t testing.TB, c hub.Config) *hub.Hub {
+// openHub is a hub and what one principal, by default anybody, may do with it: by
+// default everything.
+type openHub struct {
+	*hub.Hub
+	*hub.Actor
+}
+
+func openToAll(h *hub.Hub) *openHub {
+	return (&openHub{Hub: h}).as(&hub.Principal{Grant: hub.Everything()})
+}
+
+func (h *openHub) as(p *hub.Principal) *openHub { return &openHub{h.Hub, h.Hub.As(p)} }
+
+func newHub(t testing.TB, c hub.Config) *openHub {
 	t.Helper()
 	engine, err := stream.Open(t.Context(), stream.Config{})
 	if err != nil {
@@ -192,7 +213,7 @@ func newHub(t testing.TB, c hub.Config) *hub.Hub {
 }
 
 // startHub starts a hub that is shut down after the test.
-func startHub(t testing.TB, c hub.Config) *hub.Hub {
+func startHub(t testing.TB, c hub.Config) *openHub {
 	t.Helper()
 	h, err := hub.New(c)
 	if err != nil {
@@ -205,10 +226,10 @@ func startHub(t testing.TB, c hub.Config) *hub.Hub {
 			t.Error(err)
 		}
 	})
-	return h
+	return openToAll(h)
 }
 
-func publish(t testing.TB, h *hub.Hub, channel string, data string) *hub.Message {
+func publish(t testing.TB, h *openHub, channel string, data string) *hub.Message {
 	t.Helper()
 	m := &hub.Message{Channel: channel, Data: []byte(data)}
 	if _, err := h.Publish(t.Context(), m, hub.PublishOptions{}); err != nil {

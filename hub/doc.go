@@ -26,6 +26,12 @@
 // A subscription lives in the shard of its first channel. One with several
 // channels has them all in that shard, so it sees one order, the store's.
 //
+// # Who may what
+//
+// Nobody outside uses a [Hub] itself but to start and stop it: an [Actor] is the hub as one
+// [Principal] may use it, and checks each call. A session belongs to a principal too: its
+// subscriptions end when that one expires, is revoked or is replaced by one that may do less.
+//
 // # Holes
 //
 // The engine's copy of a stored message may be lost on its way: the shard's inbox was
@@ -50,4 +56,6 @@
 //	                silently lost of channels that were long quiet is not seen
 //	engine's inbox  see package stream; the same
 //	subscriptions   Config.MaxSubscriptions of a session; more: CodeLimit
+//	denials         the log hears of maxDenials kinds a minute; more are counted
+//	                (Info.Denied)
 package hub

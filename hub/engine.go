@@ -82,7 +82,7 @@ type Page struct {
 
 // Conn is a session's way out, implemented by each transport. Neither method
 // blocks; both may be called from any goroutine, with no lock of the session held, and
-// already before [Hub.Open] has returned the session.
+// already before [Actor.Open] has returned the session.
 type Conn interface {
 	// Wake says that the session's outbox has something to [Session.Take]. It is
 	// not called again before a Take has come back empty.
@@ -109,6 +109,7 @@ const (
 	KindMessage      Kind = iota // Message was published
 	KindJoin                     // Client subscribed
 	KindLeave                    // Client unsubscribed or went away
+	KindSubscribed               // the server made the subscription, from Position on
 	KindUnsubscribed             // the hub ended the subscription, for Reason
 	KindPing                     // nothing happened; shows that the link is up
 )
@@ -121,6 +122,8 @@ type Event struct {
 	Subscription string
 	Message      *Message  // KindMessage
 	Client       *Client   // KindJoin, KindLeave
+	Position     Position  // KindSubscribed
+	Data         []byte    // KindSubscribed; JSON, nil: none
 	Reason       Reason    // KindUnsubscribed
 	Time         time.Time // KindPing
 }
@@ -137,6 +140,8 @@ const (
 	CauseStale                   // the client did not introduce itself in time
 	CauseBadRequest              // the client broke its protocol
 	CauseDenied                  // the client may not be here
+	CauseRevoked                 // what the client presented was taken back
+	CauseExpired                 // what the client presented is over; come back with a new one
 	CauseServer                  // an operator's order, with Code and Text if given
 	CauseGap                     // messages were lost on the way; recover
 	CauseInternal                // the hub's own fault
@@ -150,6 +155,8 @@ var causeTexts = [...]string{
 	CauseStale:      "the client did not say who it is",
 	CauseBadRequest: "the client broke its protocol",
 	CauseDenied:     "not allowed",
+	CauseRevoked:    "the credential was revoked",
+	CauseExpired:    "the credential has expired",
 	CauseServer:     "an operator's order",
 	CauseGap:        "messages were lost on the way",
 	CauseInternal:   "the hub's own fault",

@@ -17,6 +17,10 @@ const (
 	CodeBadRequest
 	// CodeTooLarge: a message over the configured size.
 	CodeTooLarge
+	// CodeUnauthenticated: the caller's credential is missing or was not accepted.
+	CodeUnauthenticated
+	// CodeExpired: the caller's credential was good once; a new one will be accepted.
+	CodeExpired
 	// CodeDenied: the caller may not do this.
 	CodeDenied
 	// CodeUnknownMethod: a call to a method that does not exist.

@@ -119,10 +119,11 @@ func (s stuck) Read(ctx context.Context, _ hub.Query) (hub.Page, error) {
 
 func TestShutdownEndsAFill(t *testing.T) {
 	engine := stuck{newKeeper(), make(chan struct{})}
-	h, err := hub.New(hub.Config{Engine: engine})
+	started, err := hub.New(hub.Config{Engine: engine})
 	if err != nil {
 		t.Fatal(err)
 	}
+	h := openToAll(started)
 	c := connect(t, h, hub.SessionConfig{}).follow(t, "c")
 	publish(t, h, "c", "1")
 	c.wait(t, 1)

@@ -59,7 +59,7 @@ func (l *lossyListener) Deliver(m *hub.Message) {
 }
 
 // lossyHub returns a hub on an engine that keeps 5,000 messages of a channel.
-func lossyHub(t testing.TB, c hub.Config, loses func(pattern string, m *hub.Message) bool) (*hub.Hub, *lossy) {
+func lossyHub(t testing.TB, c hub.Config, loses func(pattern string, m *hub.Message) bool) (*openHub, *lossy) {
 	t.Helper()
 	rule := hub.DefaultRule()
 	rule.Messages = 5000
@@ -100,7 +100,7 @@ func burstsOf(seed uint64) func(string, *hub.Message) bool {
 var lossyKeys = [][]string{{"c.0"}, {"c.*"}, {">"}, {"c.0", "c.1", "c.2"}, {"c.1", "c.*"}}
 
 // followAll has a client for each of lossyKeys, from now on, as clients do it.
-func followAll(t *testing.T, h *hub.Hub, codec hub.Codec) (clients []*client) {
+func followAll(t *testing.T, h *openHub, codec hub.Codec) (clients []*client) {
 	for _, keys := range lossyKeys {
 		c := connect(t, h, hub.SessionConfig{Codec: codec})
 		sub := c.subscribe(t, keys...)
@@ -115,7 +115,7 @@ func followAll(t *testing.T, h *hub.Hub, codec hub.Codec) (clients []*client) {
 }
 
 // publishNumbers publishes 0 to n-1 to each of c.0, c.1 and c.2, all at once.
-func publishNumbers(t *testing.T, h *hub.Hub, from, n int) {
+func publishNumbers(t *testing.T, h *openHub, from, n int) {
 	var wg sync.WaitGroup
 	for channel := range 3 {
 		wg.Go(func() {
@@ -192,7 +192,7 @@ func TestLateWordOfALossIsHeeded(t *testing.T) {
 }
 
 // checkFilled tests that there were holes, and that no subscription had to end.
-func checkFilled(t *testing.T, h *hub.Hub, engine *lossy) {
+func checkFilled(t *testing.T, h *openHub, engine *lossy) {
 	t.Helper()
 	info, err := h.Info(t.Context())
 	if err != nil || engine.dropped.Load() == 0 || info.Gaps == 0 || info.Filled < engine.dropped.Load() {
@@ -323,6 +323,12 @@ func TestAHoleThatCantBeFilledIsToldOf(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h, engine := lossyHub(t, hub.Config{}, func(_ string, m *hub.Message) bool { return string(m.Data) == "lost" })
 			told, untold := connect(t, h, hub.SessionConfig{}).follow(t, "c"), connect(t, h, hub.SessionConfig{Codec: positions{}}).follow(t, "c")
+			vital := connect(t, h, hub.SessionConfig{})
+			sub, err := vital.Subscribe(t.Context(), hub.SubscribeOptions{Keys: []string{"c"}, Vital: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			sub.Resume(hub.Position{})
 			bystander := connect(t, h, hub.SessionConfig{}).follow(t, "d")
 			publish(t, h, "c", "1")
 			told.wait(t, 1)
@@ -332,6 +338,9 @@ func TestAHoleThatCantBeFilledIsToldOf(t *testing.T) {
 			same(t, "told", told.wait(t, 2), "c:1", "unsubscribed c 0")
 			if r := untold.waitClosed(t); r.Cause != hub.CauseGap {
 				t.Errorf("a client that can't be told is closed for %+v", r)
+			}
+			if r := vital.waitClosed(t); r.Cause != hub.CauseGap {
+				t.Errorf("a client that can't subscribe again is closed for %+v", r)
 			}
 			if told.Subscribed("c") || bystander.closed != nil {
 				t.Errorf("still subscribed: %v; bystander closed: %v", told.Subscribed("c"), bystander.closed)

@@ -1,17 +1,10 @@
 package hub
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"time"
-)
-
-// Codes that tell who is refused for what it presents, before any [Grant] counts.
-const (
-	// CodeUnauthenticated: the credential is missing or was not accepted.
-	CodeUnauthenticated Code = iota + 100
-	// CodeExpired: the credential was good once; a new one will be accepted.
-	CodeExpired
 )
 
 // Action is what a [Grant] allows on channels.
@@ -181,7 +174,7 @@ func (p *Principal) Check(a Action, key string) error {
 	if p != nil && p.Grant.Allows(a, p.User, key) {
 		return nil
 	}
-	return Errorf(CodeDenied, "you may not %s %q: no %s grant of yours covers it", actionTexts[a], key, a)
+	return notGranted("you may not %s %q: no %s grant of yours covers it", actionTexts[a], key, a)
 }
 
 // CheckAdmin returns nil if p may do what is not about one channel, else an
@@ -190,7 +183,17 @@ func (p *Principal) CheckAdmin(what string) error {
 	if p != nil && p.Grant.Admin {
 		return nil
 	}
-	return Errorf(CodeDenied, "you may not use %s: it needs the admin grant", what)
+	return notGranted("you may not use %s: it needs the admin grant", what)
+}
+
+// ErrNotGranted is in the chain of each error of [Principal.Check] and
+// [Principal.CheckAdmin], so that they are told from what nobody may do.
+var ErrNotGranted = errors.New("not granted")
+
+func notGranted(format string, args ...any) *Error {
+	e := Errorf(CodeDenied, format, args...)
+	e.Err = ErrNotGranted
+	return e
 }
 
 // Expired reports whether p's time is over.

@@ -1,6 +1,7 @@
 package hub_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -121,7 +122,7 @@ func TestGrantsAreForOneAction(t *testing.T) {
 		hub.ActionPresence:  `you may not see who is subscribed to "news.europe": no presence grant of yours covers it`,
 	} {
 		err := p.Check(action, "news.europe")
-		if err == nil || err.Error() != text || hub.ErrorOf(err).Code != hub.CodeDenied {
+		if err == nil || hub.ErrorOf(err).Message != text || hub.ErrorOf(err).Code != hub.CodeDenied || !errors.Is(err, hub.ErrNotGranted) {
 			t.Errorf("%v: got %v", action, err)
 		}
 	}

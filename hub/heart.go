@@ -9,7 +9,7 @@ import (
 const beatEvery = time.Second
 
 // beat is the heart: it pings sessions that are due and closes those that did
-// not answer or did not say who they are.
+// not answer, did not say who they are, or whose principal has expired.
 func (h *Hub) beat() {
 	ticker := time.NewTicker(beatEvery)
 	defer ticker.Stop()
@@ -26,6 +26,9 @@ func (h *Hub) beat() {
 }
 
 func (s *Session) beat(now time.Time) {
+	if at := s.expires.Load(); at != 0 && now.UnixNano() >= at {
+		s.recheck(now)
+	}
 	switch {
 	case !s.known.Load():
 		if now.Sub(s.opened) >= s.identifyWithin {

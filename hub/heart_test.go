@@ -27,14 +27,14 @@ func (l loopback) Listen(pattern string, listener hub.Listener) (func(), error) 
 	return func() {}, nil
 }
 
-func loopbackHub(t testing.TB, c hub.Config) *hub.Hub {
+func loopbackHub(t testing.TB, c hub.Config) *openHub {
 	t.Helper()
 	c.Engine = loopback{map[string]hub.Listener{}}
 	h, err := hub.New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return h
+	return openToAll(h)
 }
 
 // advance lets time pass in the test's bubble, and all that it brings about be
@@ -73,7 +73,7 @@ func TestAClientMustSayWhoItIs(t *testing.T) {
 		h := loopbackHub(t, hub.Config{})
 		config := hub.SessionConfig{IdentifyWithin: 10 * time.Second, PingEvery: 5 * time.Second}
 		known, unknown := connect(t, h, config), connect(t, h, config)
-		known.Identify("ann", nil)
+		known.Identify(&hub.Principal{User: "ann"})
 		advance(9 * time.Second)
 		same(t, "unknown", unknown.got) // not even a ping
 		advance(2 * time.Second)
@@ -85,7 +85,7 @@ func TestAClientMustSayWhoItIs(t *testing.T) {
 }
 
 // end lets all clients go and stops the hub.
-func end(t *testing.T, h *hub.Hub, clients ...*client) {
+func end(t *testing.T, h *openHub, clients ...*client) {
 	for _, c := range clients {
 		c.leave()
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"hash/maphash"
+	"log/slog"
 	mathrand "math/rand/v2"
 	"runtime"
 	"sync"
@@ -23,6 +24,11 @@ type Config struct {
 	OutboxBytes      int // bound on what waits for one session
 	MaxMessageBytes  int // bound on a message's Data
 	MaxSubscriptions int // of one session, counting each channel or pattern
+	// Refuses says why a principal that was accepted once does not count any more: it was
+	// revoked. The error is an [Error] of [CodeUnauthenticated] or [CodeExpired]. It must not
+	// block; nil: all count. See [Hub.Recheck].
+	Refuses func(*Principal) error
+	Logger  *slog.Logger // nil: silent
 }
 
 // DefaultConfig is what a zero field stands for.
@@ -34,6 +40,7 @@ func DefaultConfig() Config {
 		OutboxBytes:      1 << 20,
 		MaxMessageBytes:  64 << 10,
 		MaxSubscriptions: 128,
+		Logger:           slog.New(slog.DiscardHandler),
 	}
 }
 
@@ -62,6 +69,9 @@ func (c Config) withDefaults() Config {
 	set(&c.MaxMessageBytes, d.MaxMessageBytes)
 	set(&c.MaxSubscriptions, d.MaxSubscriptions)
 	c.Rules = c.Rules.WithDefault()
+	if c.Logger == nil {
+		c.Logger = d.Logger
+	}
 	if c.Name == "" {
 		c.Name = d.Name
 	}
@@ -91,6 +101,8 @@ type Hub struct {
 	filled atomic.Int64
 	lost   atomic.Int64
 	drops  atomic.Int64
+
+	denials denials
 
 	mu       sync.Mutex
 	sessions map[string]*Session // guarded by mu; key: Client.ID
@@ -153,18 +165,19 @@ type Info struct {
 	Filled            int64 // stored messages that were lost on the way and brought from the store
 	Dropped           int64 // frames that slow sessions were spared, see SlowPolicy
 	Lost              int64 // messages that were lost on the way and not stored
+	Denied            int64 // times that somebody asked for what no grant covers
 }
 
-// Info returns a snapshot. It asks every shard and waits for the answers.
-func (h *Hub) Info(ctx context.Context) (Info, error) {
-	channels, err := h.Channels(ctx, "")
+// info returns a snapshot. It asks every shard and waits for the answers.
+func (h *Hub) info(ctx context.Context) (Info, error) {
+	channels, err := h.channels(ctx, "")
 	if err != nil {
 		return Info{}, err
 	}
 	info := Info{
 		ID: h.id, Name: h.config.Name, Version: h.config.Version,
 		Channels: len(channels), Uptime: time.Since(h.started), Slow: h.slow.Load(), Gaps: h.gaps.Load(),
-		Filled: h.filled.Load(), Dropped: h.drops.Load(), Lost: h.lost.Load(),
+		Filled: h.filled.Load(), Dropped: h.drops.Load(), Lost: h.lost.Load(), Denied: h.denials.total.Load(),
 	}
 	users := map[string]bool{}
 	for _, s := range h.snapshot() {
@@ -187,8 +200,8 @@ func (t Target) matches(c *Client) bool {
 	return (t.AnyUser || c.User == t.User) && (t.Client == "" || c.ID == t.Client)
 }
 
-// Disconnect closes the sessions that t selects and returns their number.
-func (h *Hub) Disconnect(t Target, r Reason) int {
+// disconnect closes the sessions that t selects and returns their number.
+func (h *Hub) disconnect(t Target, r Reason) int {
 	n := 0
 	for _, s := range h.snapshot() {
 		if t.matches(s.Client()) {
@@ -199,9 +212,9 @@ func (h *Hub) Disconnect(t Target, r Reason) int {
 	return n
 }
 
-// Unsubscribe ends a subscription of the sessions that t selects, tells them
+// unsubscribe ends a subscription of the sessions that t selects, tells them
 // so, and returns their number.
-func (h *Hub) Unsubscribe(t Target, key string, r Reason) int {
+func (h *Hub) unsubscribe(t Target, key string, r Reason) int {
 	n := 0
 	for _, s := range h.snapshot() {
 		if t.matches(s.Client()) && s.unsubscribe(key, &r) {

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// Presence returns the clients subscribed to exactly this channel, sorted by ID.
+// presence returns the clients subscribed to exactly this channel, sorted by ID.
 // Those who reach it through a pattern are not in it. The error is an [Error] of
 // [CodeNotAvailable] if the channel's rule hides presence.
-func (h *Hub) Presence(ctx context.Context, channel string) ([]Client, error) {
+func (h *Hub) presence(ctx context.Context, channel string) ([]Client, error) {
 	if err := CheckChannel(channel); err != nil {
 		return nil, err
 	}
@@ -38,9 +38,9 @@ func (e *entry) clients(all []Client) []Client {
 	return all
 }
 
-// Channels returns the channels and patterns that have subscribers, with how
+// channels returns the channels and patterns that have subscribers, with how
 // many. A pattern selects the channels that it matches; "" all channels and patterns.
-func (h *Hub) Channels(ctx context.Context, pattern string) (map[string]int, error) {
+func (h *Hub) channels(ctx context.Context, pattern string) (map[string]int, error) {
 	if pattern != "" {
 		if err := CheckPattern(pattern); err != nil {
 			return nil, err

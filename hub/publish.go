@@ -7,21 +7,21 @@ import (
 	"time"
 )
 
-// Publish gives m to the engine: stored and then delivered, or delivered
+// publish gives m to the engine: stored and then delivered, or delivered
 // without being stored if its channel's rule or o says so. It fills in m's ID, Position
 // and Time. duplicate: o's key had been used before, and m has the first one's ID. The error
 // is an [Error] of [CodeBadRequest], [CodeTooLarge], [CodeDenied], [CodeFull] or
 // [CodeUnavailable]. Data must be JSON: the caller has checked that.
-func (h *Hub) Publish(ctx context.Context, m *Message, o PublishOptions) (duplicate bool, err error) {
+func (h *Hub) publish(ctx context.Context, m *Message, o PublishOptions) (duplicate bool, err error) {
 	if err := h.checkPublish(m, &o); err != nil {
 		return false, err
 	}
 	return h.config.Engine.Publish(ctx, m, o)
 }
 
-// Schedule has a message published later, or again and again; see [Scheduler].
+// schedule has a message published later, or again and again; see [Scheduler].
 // Errors are those of Publish, and [CodeNotAvailable].
-func (h *Hub) Schedule(ctx context.Context, s *Scheduled) (duplicate bool, err error) {
+func (h *Hub) schedule(ctx context.Context, s *Scheduled) (duplicate bool, err error) {
 	scheduler, err := h.scheduler()
 	if err != nil {
 		return false, err
@@ -38,8 +38,8 @@ func (h *Hub) Schedule(ctx context.Context, s *Scheduled) (duplicate bool, err e
 	return scheduler.Schedule(ctx, s)
 }
 
-// Scheduled returns what waits for its time; see [Scheduler].
-func (h *Hub) Scheduled(ctx context.Context, pattern, after string, limit int) (list []Scheduled, more bool, err error) {
+// scheduled returns what waits for its time; see [Scheduler].
+func (h *Hub) scheduled(ctx context.Context, pattern, after string, limit int) (list []Scheduled, more bool, err error) {
 	if err := CheckPattern(pattern); err != nil {
 		return nil, false, err
 	}
@@ -50,15 +50,47 @@ func (h *Hub) Scheduled(ctx context.Context, pattern, after string, limit int) (
 	return scheduler.Scheduled(ctx, pattern, after, limit)
 }
 
-// CancelScheduled forgets what is scheduled under an ID. It is false if that is
+// cancelScheduled forgets what is scheduled under an ID. It is false if that is
 // not there any more.
-func (h *Hub) CancelScheduled(ctx context.Context, id string) (bool, error) {
+func (h *Hub) cancelScheduled(ctx context.Context, id string) (bool, error) {
 	scheduler, err := h.scheduler()
 	if err != nil {
 		return false, err
 	}
 	return scheduler.Cancel(ctx, id)
 }
+
+// supersede forgets what is scheduled; see [Actor.Supersede].
+func (h *Hub) supersede(ctx context.Context, channel, id, kept string) (forgotten []Scheduled, err error) {
+	scheduler, err := h.scheduler()
+	if err != nil {
+		return nil, nil // then nothing can be scheduled
+	}
+	for after, more := "", true; more; {
+		var list []Scheduled
+		if list, more, err = scheduler.Scheduled(ctx, channel, after, schedulePage); err != nil {
+			return forgotten, err
+		}
+		for i := range list {
+			s := &list[i]
+			if after = s.ID; s.ID == kept || s.ID != id && s.Message.Sequence != id {
+				continue
+			}
+			was, err := scheduler.Cancel(ctx, s.ID)
+			if err != nil {
+				return forgotten, err
+			}
+			if was {
+				forgotten = append(forgotten, *s)
+			}
+		}
+		more = more && len(list) > 0
+	}
+	return forgotten, nil
+}
+
+// schedulePage is how many scheduled messages are looked at at a time.
+const schedulePage = 256
 
 func (h *Hub) scheduler() (Scheduler, error) {
 	if s, ok := h.config.Engine.(Scheduler); ok {
@@ -109,8 +141,8 @@ func checkKey(what, key string) error {
 	return nil
 }
 
-// RemoveHistory forgets a channel's stored messages.
-func (h *Hub) RemoveHistory(ctx context.Context, channel string) error {
+// removeHistory forgets a channel's stored messages.
+func (h *Hub) removeHistory(ctx context.Context, channel string) error {
 	if err := CheckChannel(channel); err != nil {
 		return err
 	}

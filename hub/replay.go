@@ -8,28 +8,28 @@ import (
 // replayPage is how many messages a replay reads at a time.
 const replayPage = 256
 
-// History returns one page of a channel's or pattern's stored messages; see
+// history returns one page of a channel's or pattern's stored messages; see
 // [Engine].
-func (h *Hub) History(ctx context.Context, q Query) (Page, error) {
+func (h *Hub) history(ctx context.Context, q Query) (Page, error) {
 	if err := CheckPattern(q.Channel); err != nil {
 		return Page{}, err
 	}
 	return h.config.Engine.Read(ctx, q)
 }
 
-// Now returns the position of the newest message in the whole store. A replay up
+// now returns the position of the newest message in the whole store. A replay up
 // to it and a subscription resumed from it meet without a gap or a double, if the subscription
 // was made first.
-func (h *Hub) Now(ctx context.Context) (Position, error) {
-	page, err := h.History(ctx, Query{Channel: anyRest})
+func (h *Hub) now(ctx context.Context) (Position, error) {
+	page, err := h.history(ctx, Query{Channel: anyRest})
 	return page.Top, err
 }
 
-// Replay yields the stored messages of all keys behind q.After or since q.Since,
+// replay yields the stored messages of all keys behind q.After or since q.Since,
 // up to q.Until, each once, in the order in which they were stored. It reads in pages, as
 // far ahead as the caller asks for. q's Channel, Limit and Reverse are ignored. An error
 // ends it.
-func (h *Hub) Replay(ctx context.Context, keys []string, q Query) iter.Seq2[*Message, error] {
+func (h *Hub) replay(ctx context.Context, keys []string, q Query) iter.Seq2[*Message, error] {
 	return func(yield func(*Message, error) bool) {
 		readers := make([]*reader, len(keys))
 		for i, key := range keys {
@@ -87,7 +87,7 @@ func (r *reader) fill(ctx context.Context) error {
 	if len(r.page) > 0 || !r.more {
 		return nil
 	}
-	page, err := r.hub.History(ctx, r.query)
+	page, err := r.hub.history(ctx, r.query)
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ func TestPresenceAndJoinsMayBeHidden(t *testing.T) {
 		}
 		sub.Resume(hub.Position{})
 	}
-	second := connect(t, h, hub.SessionConfig{Client: hub.Client{User: "bob"}}).follow(t, "quiet").follow(t, "secret").follow(t, "open")
+	second := connectAs(t, h, "bob", hub.SessionConfig{}).follow(t, "quiet").follow(t, "secret").follow(t, "open")
 	c.until(t, "bob in open", func() bool { return len(c.got) == 4 })
 	second.leave()
 	got := c.wait(t, 6)

@@ -9,11 +9,10 @@ import (
 
 // SessionConfig describes a session to open.
 type SessionConfig struct {
-	Conn  Conn
-	Codec Codec
-	// Client is who it is, as far as known; an empty ID is replaced by a random one.
-	Client Client
-	Label  string // given to the codec with each ping
+	Conn     Conn
+	Codec    Codec
+	ClientID string // "": a random one
+	Label    string // given to the codec with each ping
 	// PingEvery is the time between pings; 0: none. Pongs: each must be answered,
 	// see [Session.Pong], before the next one is due.
 	PingEvery time.Duration
@@ -21,6 +20,9 @@ type SessionConfig struct {
 	// IdentifyWithin closes the session as stale if [Session.Identify] was not called
 	// by then; 0: it need not be.
 	IdentifyWithin time.Duration
+	// Unannounced: the client does not know that it is connected before the server says
+	// so, see [Session.Greeted].
+	Unannounced bool
 }
 
 // Session is one connected client: who it is, what it is subscribed to and what
@@ -33,9 +35,13 @@ type Session struct {
 	label  string
 	opened time.Time
 
-	client   atomic.Pointer[Client] // replaced by Identify
-	pingOpen atomic.Bool            // a ping was sent and not answered
-	known    atomic.Bool            // Identify was called, or need not be
+	client    atomic.Pointer[Client]    // replaced by Identify
+	principal atomic.Pointer[Principal] // replaced under mu by Identify and Renew
+	expires   atomic.Int64              // see setExpiry
+
+	pingOpen atomic.Bool // a ping was sent and not answered
+	known    atomic.Bool // Identify was called, or need not be
+	greeted  atomic.Bool // Greeted was called, or need not be
 
 	nextPing       time.Time // owned by the heart
 	pingEvery      time.Duration
@@ -50,11 +56,10 @@ type Session struct {
 	gone     bool                     // guarded by mu; Detach was called
 }
 
-// Open registers a session. The error is an [Error] of [CodeUnavailable] while
-// the hub shuts down. A session that was opened must be detached.
-func (h *Hub) Open(c SessionConfig) (*Session, error) {
-	if c.Client.ID == "" {
-		c.Client.ID = newID()
+// open registers a session; see [Actor.Open].
+func (h *Hub) open(p *Principal, c SessionConfig) (*Session, error) {
+	if c.ClientID == "" {
+		c.ClientID = newID()
 	}
 	now := time.Now()
 	s := &Session{
@@ -65,23 +70,20 @@ func (h *Hub) Open(c SessionConfig) (*Session, error) {
 	if c.PingEvery > 0 {
 		s.nextPing = now.Add(jitter(c.PingEvery))
 	}
-	s.client.Store(&c.Client)
+	s.client.Store(newClient(c.ClientID, p))
+	s.principal.Store(p)
+	s.setExpiry()
 	s.known.Store(c.IdentifyWithin == 0)
+	s.greeted.Store(!c.Unannounced)
 	if err := h.add(s); err != nil {
 		return nil, err
 	}
+	s.recheck(now) // it may have been revoked when no Recheck saw the session yet
 	return s, nil
 }
 
 // Client is who the session is. The result is shared and must not be changed.
 func (s *Session) Client() *Client { return s.client.Load() }
-
-// Identify says who the session is and what others may see of it. It comes
-// before the first Subscribe; earlier subscriptions would keep the old name.
-func (s *Session) Identify(user string, info []byte) {
-	s.client.Store(&Client{ID: s.Client().ID, User: user, Info: info})
-	s.known.Store(true)
-}
 
 // Pong takes note that the client answered a ping. It is false if none was open.
 func (s *Session) Pong() bool { return s.pingOpen.Swap(false) }

@@ -167,16 +167,16 @@ func TestAnEventIsEncodedOncePerCodec(t *testing.T) {
 
 func TestPresenceJoinAndLeave(t *testing.T) {
 	h := newHub(t, hub.Config{Shards: 3})
-	ann := connect(t, h, hub.SessionConfig{Client: hub.Client{ID: "1", User: "ann"}})
+	ann := connectAs(t, h, "ann", hub.SessionConfig{ClientID: "1"})
 	sub, err := ann.Subscribe(t.Context(), hub.SubscribeOptions{Keys: []string{"room"}, JoinLeave: true, Info: []byte(`"host"`)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	sub.Resume(hub.Position{})
-	bob := connect(t, h, hub.SessionConfig{Client: hub.Client{ID: "2"}})
-	bob.Identify("bob", []byte(`{"a":1}`))
+	bob := connect(t, h, hub.SessionConfig{ClientID: "2"})
+	bob.Identify(&hub.Principal{User: "bob", Info: []byte(`{"a":1}`), Grant: hub.Everything()})
 	bob.follow(t, "room")
-	connect(t, h, hub.SessionConfig{Client: hub.Client{ID: "3"}}).follow(t, "room.>") // not in the room
+	connect(t, h, hub.SessionConfig{ClientID: "3"}).follow(t, "room.>") // not in the room
 	same(t, "ann", ann.wait(t, 2), "join room ann", "join room bob")
 
 	here, err := h.Presence(t.Context(), "room")
@@ -197,14 +197,14 @@ func TestPresenceJoinAndLeave(t *testing.T) {
 
 func TestAnOperatorUnsubscribesAndDisconnects(t *testing.T) {
 	h := newHub(t, hub.Config{})
-	ann := connect(t, h, hub.SessionConfig{Client: hub.Client{User: "ann"}}).follow(t, "c")
-	second := connect(t, h, hub.SessionConfig{Client: hub.Client{User: "ann"}}).follow(t, "c")
-	bob := connect(t, h, hub.SessionConfig{Client: hub.Client{User: "bob"}}).follow(t, "c")
-	if n := h.Unsubscribe(hub.Target{User: "ann", Client: ann.Client().ID}, "c", hub.Reason{Code: 2000}); n != 1 {
+	ann := connectAs(t, h, "ann", hub.SessionConfig{}).follow(t, "c")
+	second := connectAs(t, h, "ann", hub.SessionConfig{}).follow(t, "c")
+	bob := connectAs(t, h, "bob", hub.SessionConfig{}).follow(t, "c")
+	if n, err := h.Unsubscribe(hub.Target{User: "ann", Client: ann.Client().ID}, "c", hub.Reason{Code: 2000}); n != 1 || err != nil {
 		t.Errorf("unsubscribed %d sessions, want 1", n)
 	}
 	same(t, "ann", ann.wait(t, 1), "unsubscribed c 2000")
-	if n := h.Disconnect(hub.Target{User: "ann"}, hub.Reason{Cause: hub.CauseServer, Code: 4000, Text: "go"}); n != 2 {
+	if n, err := h.Disconnect(hub.Target{User: "ann"}, hub.Reason{Cause: hub.CauseServer, Code: 4000, Text: "go"}); n != 2 || err != nil {
 		t.Errorf("disconnected %d sessions, want 2", n)
 	}
 	if r := second.waitClosed(t); r.Code != 4000 || r.Text != "go" {
@@ -212,7 +212,7 @@ func TestAnOperatorUnsubscribesAndDisconnects(t *testing.T) {
 	}
 	publish(t, h, "c", "1")
 	same(t, "bob", bob.wait(t, 1), "c:1")
-	if n := h.Disconnect(hub.Target{AnyUser: true, Client: bob.Client().ID}, hub.Reason{}); n != 1 {
+	if n, err := h.Disconnect(hub.Target{AnyUser: true, Client: bob.Client().ID}, hub.Reason{}); n != 1 || err != nil {
 		t.Errorf("by client ID alone: disconnected %d sessions, want 1", n)
 	}
 }
@@ -353,7 +353,7 @@ func TestTheEndOfAPausedSubscriptionIsToldAtResume(t *testing.T) {
 	h := newHub(t, hub.Config{})
 	c := connect(t, h, hub.SessionConfig{})
 	sub := c.subscribe(t, "c")
-	if n := h.Unsubscribe(hub.Target{AnyUser: true}, "c", hub.Reason{Code: 7}); n != 1 {
+	if n, err := h.Unsubscribe(hub.Target{AnyUser: true}, "c", hub.Reason{Code: 7}); n != 1 || err != nil {
 		t.Fatalf("unsubscribed %d sessions", n)
 	}
 	if _, err := h.Channels(t.Context(), ""); err != nil { // the shards have seen it

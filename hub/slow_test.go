@@ -18,7 +18,7 @@ func slowRules() hub.Rules {
 	return hub.Rules{rule("oldest", hub.SlowDropOldest), rule("latest", hub.SlowKeepLatest)}.WithDefault()
 }
 
-func stall(t testing.TB, h *hub.Hub, keys ...string) *client {
+func stall(t testing.TB, h *openHub, keys ...string) *client {
 	t.Helper()
 	return connectTo(t, h, hub.SessionConfig{}, &client{stalled: true}).follow(t, keys...)
 }
@@ -31,7 +31,7 @@ type witness struct {
 	n   int
 }
 
-func witnesses(t testing.TB, h *hub.Hub, keys ...string) (all []*witness) {
+func witnesses(t testing.TB, h *openHub, keys ...string) (all []*witness) {
 	t.Helper()
 	for _, key := range keys {
 		all = append(all, &witness{connect(t, h, hub.SessionConfig{}).follow(t, key), key, 0})
@@ -40,7 +40,7 @@ func witnesses(t testing.TB, h *hub.Hub, keys ...string) (all []*witness) {
 }
 
 // publishAndWait returns when all subscribers were offered the message.
-func publishAndWait(t testing.TB, h *hub.Hub, all []*witness, channel, data string) {
+func publishAndWait(t testing.TB, h *openHub, all []*witness, channel, data string) {
 	t.Helper()
 	publish(t, h, channel, data)
 	for _, w := range all {
@@ -52,7 +52,7 @@ func publishAndWait(t testing.TB, h *hub.Hub, all []*witness, channel, data stri
 }
 
 // dropped is the hub's count, once the shards have done what was asked before.
-func dropped(t testing.TB, h *hub.Hub) int {
+func dropped(t testing.TB, h *openHub) int {
 	t.Helper()
 	info, err := h.Info(t.Context())
 	if err != nil {

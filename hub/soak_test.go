@@ -201,7 +201,7 @@ func soakLosses(seed uint64) func(string, *hub.Message) bool {
 	}
 }
 
-func soakPublish(h *hub.Hub, l *soakLog, channel string, deadline time.Time) {
+func soakPublish(h *openHub, l *soakLog, channel string, deadline time.Time) {
 	for last := false; !last; {
 		last = time.Now().After(deadline)
 		number, ok := l.publish(channel)
@@ -219,7 +219,7 @@ func soakPublish(h *hub.Hub, l *soakLog, channel string, deadline time.Time) {
 }
 
 // soakFollow is a client's life: one connection after the other.
-func soakFollow(t *testing.T, h *hub.Hub, l *soakLog, c *soakClient, random *rand.Rand) {
+func soakFollow(t *testing.T, h *openHub, l *soakLog, c *soakClient, random *rand.Rand) {
 	for c.ended < len(c.channels) {
 		conn := connect(t, h, hub.SessionConfig{Codec: positions{}})
 		ok := soakConnection(h, l, c, conn, random)
@@ -233,7 +233,7 @@ func soakFollow(t *testing.T, h *hub.Hub, l *soakLog, c *soakClient, random *ran
 
 // soakConnection recovers, reads on and leaves after a random number of frames. It
 // is false if the soak failed.
-func soakConnection(h *hub.Hub, l *soakLog, c *soakClient, conn *client, random *rand.Rand) bool {
+func soakConnection(h *openHub, l *soakLog, c *soakClient, conn *client, random *rand.Rand) bool {
 	ctx := context.Background()
 	sub, err := conn.Subscribe(ctx, hub.SubscribeOptions{Keys: c.keys})
 	if err != nil {

@@ -10,8 +10,15 @@ type SubscribeOptions struct {
 	// Keys are channels or patterns. The first one names the subscription. A message
 	// that several keys match comes once.
 	Keys []string
-	// JoinLeave asks for join and leave events of these channels.
+	// JoinLeave asks for join and leave events of these channels; they come if the
+	// principal may see who is subscribed.
 	JoinLeave bool
+	// Principal is whose grant counts and how long: the bearer of a token for this
+	// subscription alone, say. nil: the session's.
+	Principal *Principal
+	// Vital: where else the hub would end it because messages were lost, it closes the
+	// session with [CauseGap], since the client can't subscribe again by itself.
+	Vital bool
 	// Info is JSON that presence shows as this client's ChannelInfo.
 	Info []byte
 	// Filter, if not nil, says which messages to deliver. It runs in the shard: pure
@@ -26,8 +33,11 @@ type Subscription struct {
 	shard     *shard
 	client    *Client // as presence shows it
 	joinLeave bool
+	vital     bool
 	filter    func(*Message) bool
 	parts     []part // one a key; owned by the shard but for the keys
+
+	principal *Principal // guarded by the session's mu; nil: the session's counts
 
 	// owned by the shard
 	resumed bool
@@ -48,11 +58,19 @@ type part struct {
 }
 
 // Subscribe registers a paused subscription. When it returns, every message
-// that a later Read of the engine does not show will be held or delivered. Errors:
-// [CodeBadRequest] for a bad name, [CodeAlreadySubscribed], [CodeLimit],
-// [CodeClosed], [CodeUnavailable].
+// that a later Read of the engine does not show will be held or delivered. It needs
+// [ActionSubscribe] for each key, as long as the subscription lasts. Errors:
+// [CodeBadRequest] for a bad name, [CodeDenied], [CodeUnauthenticated], [CodeExpired],
+// [CodeAlreadySubscribed], [CodeLimit], [CodeClosed], [CodeUnavailable].
 func (s *Session) Subscribe(ctx context.Context, o SubscribeOptions) (*Subscription, error) {
 	if err := s.hub.checkKeys(o.Keys); err != nil {
+		return nil, err
+	}
+	actor := s.Actor()
+	if o.Principal != nil {
+		actor = s.hub.As(o.Principal)
+	}
+	if err := actor.Check(ActionSubscribe, o.Keys...); err != nil {
 		return nil, err
 	}
 	client := s.Client()
@@ -61,9 +79,10 @@ func (s *Session) Subscribe(ctx context.Context, o SubscribeOptions) (*Subscript
 	}
 	sub := &Subscription{
 		session: s, shard: s.hub.shardOf(o.Keys[0]), client: client,
-		joinLeave: o.JoinLeave, filter: o.Filter, paused: true,
+		joinLeave: o.JoinLeave, filter: o.Filter, paused: true, principal: o.Principal, vital: o.Vital,
 	}
 	for i, key := range o.Keys {
+		sub.joinLeave = sub.joinLeave && (actor.Allows(ActionPresence, key) || s.Actor().Allows(ActionPresence, key))
 		if !slices.Contains(o.Keys[:i], key) {
 			sub.parts = append(sub.parts, part{sub: sub, key: key})
 		}
@@ -120,11 +139,15 @@ func (s *Session) enter(sub *Subscription) error {
 	case s.channels+len(sub.parts) > s.hub.config.MaxSubscriptions:
 		return s.hub.tooManySubscriptions()
 	}
+	if err := s.covers(sub); err != nil { // the principal was replaced since it was asked
+		return err
+	}
 	if s.subs == nil {
 		s.subs = make(map[string]*Subscription, 1)
 	}
 	s.subs[sub.name()] = sub
 	s.channels += len(sub.parts)
+	s.setExpiryLocked()
 	return nil
 }
 
@@ -133,6 +156,17 @@ func (s *Session) Subscribed(key string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.subs[key] != nil
+}
+
+// ClientIn is who the session is for those who see the subscription of that name,
+// or else who it is. The result is shared and must not be changed.
+func (s *Session) ClientIn(key string) *Client {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if sub := s.subs[key]; sub != nil {
+		return sub.client
+	}
+	return s.Client()
 }
 
 // Unsubscribe ends the subscription of that name and waits for its shard:
@@ -199,7 +233,7 @@ func (sub *Subscription) resume(after Position) {
 func (sub *Subscription) flow() {
 	sub.paused = false
 	if sub.told != nil {
-		sub.session.tellUnsubscribed(sub.name(), *sub.told)
+		sub.tellUnsubscribed(*sub.told)
 		sub.told = nil
 	}
 	held := sub.held

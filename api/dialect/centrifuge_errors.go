@@ -6,12 +6,14 @@ import "fanfold/hub"
 // 113 are temporary: the client may try again.
 const (
 	errorInternal          = 100
+	errorUnauthorized      = 101
 	errorPermissionDenied  = 103
 	errorMethodNotFound    = 104
 	errorAlreadySubscribed = 105
 	errorLimitExceeded     = 106
 	errorBadRequest        = 107
 	errorNotAvailable      = 108
+	errorTokenExpired      = 109
 	errorTooManyRequests   = 111
 	errorUnrecoverable     = 112
 	errorPagination        = 113
@@ -22,6 +24,8 @@ var errorCodes = map[hub.Code]int{
 	hub.CodeInternal:          errorInternal,
 	hub.CodeBadRequest:        errorBadRequest,
 	hub.CodeTooLarge:          errorLimitExceeded,
+	hub.CodeUnauthenticated:   errorUnauthorized,
+	hub.CodeExpired:           errorTokenExpired,
 	hub.CodeDenied:            errorPermissionDenied,
 	hub.CodeUnknownMethod:     errorMethodNotFound,
 	hub.CodeAlreadySubscribed: errorAlreadySubscribed,

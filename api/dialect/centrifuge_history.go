@@ -43,7 +43,7 @@ func (r historyRequest) query(most int) (hub.Query, error) {
 
 // read returns the result in at most about size bytes, but at least one
 // publication: where the last one's offset is not the end, the reader goes on from it.
-func (r historyRequest) read(ctx context.Context, h *hub.Hub, most, size int) ([]byte, error) {
+func (r historyRequest) read(ctx context.Context, h *hub.Actor, most, size int) ([]byte, error) {
 	q, err := r.query(most)
 	if err != nil {
 		return nil, err
@@ -66,7 +66,7 @@ func (p *centrifugePeer) history(ctx context.Context, c command) error {
 	if err := c.decode(&q); err != nil {
 		return err
 	}
-	result, err := q.read(ctx, p.hub, maxHistory, p.dialect.config.RecoverBytes)
+	result, err := q.read(ctx, p.session.Actor(), maxHistory, p.dialect.config.RecoverBytes)
 	if err != nil {
 		return err
 	}
@@ -78,17 +78,18 @@ const backlogPage = 256
 
 // backlog is what a client has missed, read page by page as it is taken.
 type backlog struct {
-	hub    *hub.Hub
+	hub    *hub.Actor
 	client string         // what excludes it is left out
 	query  hub.Query      // for the next page
 	ready  []*hub.Message // read and not yet taken
+	from   hub.Position   // everything up to here was taken
 	top    hub.Position   // of the first page
 	more   bool           // there are further pages
 }
 
 // openBacklog reads the first page of what is behind a position and meant for a
 // client.
-func openBacklog(ctx context.Context, h *hub.Hub, client, channel string, after hub.Position) (*backlog, error) {
+func openBacklog(ctx context.Context, h *hub.Actor, client, channel string, after hub.Position) (*backlog, error) {
 	b := &backlog{hub: h, client: client, more: true, query: hub.Query{Channel: channel, After: after, Limit: backlogPage}}
 	page, err := b.read(ctx)
 	b.top = page.Top
@@ -96,10 +97,11 @@ func openBacklog(ctx context.Context, h *hub.Hub, client, channel string, after 
 }
 
 func (b *backlog) read(ctx context.Context) (hub.Page, error) {
-	page, err := b.hub.History(ctx, b.query)
+	page, err := b.hub.Recover(ctx, b.query)
 	if err != nil {
 		return page, err
 	}
+	b.from = b.query.After
 	if n := len(page.Messages); n > 0 {
 		b.query.After = page.Messages[n-1].Position
 	}
@@ -119,7 +121,20 @@ func (b *backlog) next(ctx context.Context) ([]*hub.Message, error) {
 }
 
 // take removes the first n messages that are ready.
-func (b *backlog) take(n int) { b.ready = b.ready[n:] }
+func (b *backlog) take(n int) {
+	if n > 0 {
+		b.from = b.ready[n-1].Position
+	}
+	b.ready = b.ready[n:]
+}
+
+// rewind forgets what was read and not taken, so that many backlogs do not hold a
+// page each until their turn comes to be sent.
+func (b *backlog) rewind() {
+	if len(b.ready) > 0 {
+		b.ready, b.more, b.query.After = nil, true, b.from
+	}
+}
 
 // end is the position up to which everything was taken, once next returns none.
 func (b *backlog) end() hub.Position {

@@ -164,7 +164,7 @@ func (c *centrifugeClient) rises(last, offset uint64) uint64 {
 // expectKept checks that n messages are in the history behind an offset.
 func (c *centrifugeClient) expectKept(channel string, offset uint64, n int) {
 	c.t.Helper()
-	page, err := c.peer.(*centrifugePeer).hub.History(c.ctx, hub.Query{Channel: channel, After: hub.Position{Seq: offset}, Limit: 10 * n})
+	page, err := c.peer.Session().Actor().History(c.ctx, hub.Query{Channel: channel, After: hub.Position{Seq: offset}, Limit: 10 * n})
 	if err != nil || len(page.Messages) != n {
 		c.t.Errorf("%d messages are kept (%v), want %d", len(page.Messages), err, n)
 	}

@@ -54,7 +54,7 @@ func newTestEngine(t testing.TB, config stream.Config) *stream.Engine {
 }
 
 // newTestHub starts a hub that ends before the engine does.
-func newTestHub(t testing.TB, config hub.Config) *hub.Hub {
+func newTestHub(t testing.TB, config hub.Config) *hub.Actor {
 	t.Helper()
 	if config.Engine == nil {
 		config.Engine = newTestEngine(t, stream.Config{})
@@ -70,7 +70,7 @@ func newTestHub(t testing.TB, config hub.Config) *hub.Hub {
 			t.Error(err)
 		}
 	})
-	return h
+	return h.As(&hub.Principal{Grant: hub.Everything()})
 }
 
 // centrifugeClient is the far end of a connection. It reads at once, or, if lazy,
@@ -124,7 +124,7 @@ func (c *centrifugeClient) tell() {
 }
 
 // dialCentrifuge opens a connection on which nothing was sent yet.
-func dialCentrifuge(t testing.TB, h *hub.Hub, d *Centrifuge) *centrifugeClient {
+func dialCentrifuge(t testing.TB, h *hub.Actor, d *Centrifuge) *centrifugeClient {
 	t.Helper()
 	c := &centrifugeClient{t: t, dialect: d, ctx: t.Context(), news: make(chan struct{}, 1)}
 	peer, err := d.Connect(t.Context(), h, c, Request{Path: "/connection/websocket"})
@@ -137,7 +137,7 @@ func dialCentrifuge(t testing.TB, h *hub.Hub, d *Centrifuge) *centrifugeClient {
 }
 
 // connectCentrifuge is dialCentrifuge and a connect command with the given data.
-func connectCentrifuge(t testing.TB, h *hub.Hub, d *Centrifuge, data string) *centrifugeClient {
+func connectCentrifuge(t testing.TB, h *hub.Actor, d *Centrifuge, data string) *centrifugeClient {
 	t.Helper()
 	c := dialCentrifuge(t, h, d)
 	c.say(`{"id":1,"connect":{"data":` + cmp.Or(data, "null") + `}}`)
@@ -215,7 +215,7 @@ func (c *centrifugeClient) expectNothing() {
 }
 
 // publishTest publishes from the server.
-func publishTest(t testing.TB, h *hub.Hub, channel, data string) *hub.Message {
+func publishTest(t testing.TB, h *hub.Actor, channel, data string) *hub.Message {
 	t.Helper()
 	m := &hub.Message{Channel: channel, Data: []byte(data)}
 	if _, err := h.Publish(t.Context(), m, hub.PublishOptions{}); err != nil {

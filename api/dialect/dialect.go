@@ -19,7 +19,7 @@ type Dialect interface {
 	// Connect checks a connection that a client asks for and opens its session on
 	// conn, before the connection stands. It may block on the engine, within ctx. The error
 	// is for the client, who is then refused.
-	Connect(ctx context.Context, h *hub.Hub, conn hub.Conn, r Request) (Peer, error)
+	Connect(ctx context.Context, h *hub.Actor, conn hub.Conn, r Request) (Peer, error)
 	// Separator joins frames that go out in one WebSocket message; "" forbids that.
 	Separator() string
 	// CloseCode is the WebSocket close code for a reason, and a text that a close
@@ -32,6 +32,9 @@ type Request struct {
 	Path   string
 	Query  map[string][]string
 	Header map[string][]string // canonical names
+	// Refused is why the credential in it was not accepted; nil: it was, or there is
+	// none. Whoever is not known has an actor without a principal.
+	Refused error
 }
 
 // Peer is one client's end of a [Dialect].

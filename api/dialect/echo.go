@@ -33,7 +33,7 @@ type Echo struct {
 // Connect implements [Dialect]. The channels are subscribed to before the client
 // learns that it is connected, so that it gets what is published from then on; it is
 // held until [Starter.Start]. That waits for the engine.
-func (e *Echo) Connect(ctx context.Context, h *hub.Hub, conn hub.Conn, r Request) (Peer, error) {
+func (e *Echo) Connect(ctx context.Context, h *hub.Actor, conn hub.Conn, r Request) (Peer, error) {
 	fold := e.Fold
 	for _, name := range r.Query["fold"] {
 		var err error
@@ -43,6 +43,9 @@ func (e *Echo) Connect(ctx context.Context, h *hub.Hub, conn hub.Conn, r Request
 	}
 	request, err := e.request(r.Query)
 	if err != nil {
+		return nil, err
+	}
+	if err := request.check(h); err != nil {
 		return nil, err
 	}
 	session, err := h.Open(hub.SessionConfig{Conn: conn, Codec: e})
@@ -118,6 +121,8 @@ var echoCloses = map[hub.Cause]struct {
 	hub.CauseStale:      {closePolicy, "nothing came from the client in time"},
 	hub.CauseBadRequest: {closeProtocol, "the client broke the protocol"},
 	hub.CauseDenied:     {closePolicy, "not allowed"},
+	hub.CauseRevoked:    {closePolicy, "the credential was revoked"},
+	hub.CauseExpired:    {closePolicy, "the token has expired: connect with a new one"},
 	hub.CauseServer:     {closePolicy, "disconnected by the operator"},
 	hub.CauseGap:        {closeInternal, "messages were lost on the way: connect again"},
 	hub.CauseInternal:   {closeInternal, "internal error"},
@@ -166,7 +171,7 @@ type echoPeer struct {
 	echo    *Echo
 	session *hub.Session
 	fold    Fold
-	hub     *hub.Hub
+	hub     *hub.Actor
 	request SubscribeRequest
 
 	sub *hub.Subscription // nil if no channels were asked for

@@ -61,7 +61,7 @@ func TestEchoRefusesBadBeginnings(t *testing.T) {
 			t.Errorf("%+v: %v", row, err)
 		}
 	}
-	if n := h.Disconnect(hub.Target{AnyUser: true}, hub.Reason{}); n != 0 {
+	if n, err := h.Disconnect(hub.Target{AnyUser: true}, hub.Reason{}); n != 0 || err != nil {
 		t.Errorf("%d sessions of refused connections are open", n)
 	}
 }

@@ -153,7 +153,7 @@ func TestEchoRefusesBadURLs(t *testing.T) {
 			t.Errorf("Connect(%v) = %v, %v, want a bad request that says %s", row.query, peer, err, row.says)
 		}
 	}
-	if n := h.Disconnect(hub.Target{AnyUser: true}, hub.Reason{}); n != 0 {
+	if n, err := h.Disconnect(hub.Target{AnyUser: true}, hub.Reason{}); n != 0 || err != nil {
 		t.Errorf("%d sessions of refused connections are open", n)
 	}
 }
@@ -211,7 +211,7 @@ func TestEchoRefusesChannelsThatCannotBeHad(t *testing.T) {
 	if refused, ok := errors.AsType[*hub.Error](err); peer != nil || !ok || refused.Code != hub.CodeLimit {
 		t.Errorf("Connect = %v, %v, want the limit's error", peer, err)
 	}
-	if n := h.Disconnect(hub.Target{AnyUser: true}, hub.Reason{}); n != 0 {
+	if n, err := h.Disconnect(hub.Target{AnyUser: true}, hub.Reason{}); n != 0 || err != nil {
 		t.Errorf("%d sessions are left open", n)
 	}
 }
@@ -266,7 +266,7 @@ func BenchmarkEchoReceive(b *testing.B) {
 }
 
 // newEchoHub starts a hub on an engine in memory, both stopped at the test's end.
-func newEchoHub(t testing.TB, config hub.Config) *hub.Hub {
+func newEchoHub(t testing.TB, config hub.Config) *hub.Actor {
 	t.Helper()
 	engine, err := stream.Open(t.Context(), stream.Config{})
 	if err != nil {
@@ -284,7 +284,7 @@ func newEchoHub(t testing.TB, config hub.Config) *hub.Hub {
 			t.Error(err)
 		}
 	})
-	return h
+	return h.As(&hub.Principal{Grant: hub.Everything()})
 }
 
 // echoPatience is how long a test waits for what must come.
@@ -327,7 +327,7 @@ type echoClient struct {
 	conn *echoConn
 }
 
-func dialEcho(t testing.TB, h *hub.Hub, echo *Echo, query map[string][]string) *echoClient {
+func dialEcho(t testing.TB, h *hub.Actor, echo *Echo, query map[string][]string) *echoClient {
 	t.Helper()
 	conn := newEchoConn()
 	peer, err := echo.Connect(t.Context(), h, conn, Request{Path: "/", Query: query})
@@ -380,7 +380,7 @@ func (c *echoClient) expectNothing() {
 }
 
 // publishEcho publishes data and returns when it is stored.
-func publishEcho(t *testing.T, h *hub.Hub, channel, data string) {
+func publishEcho(t *testing.T, h *hub.Actor, channel, data string) {
 	t.Helper()
 	if _, err := h.Publish(t.Context(), &hub.Message{Channel: channel, Data: []byte(data)}, hub.PublishOptions{}); err != nil {
 		t.Fatal(err)

@@ -69,6 +69,8 @@ var ntfyCodes = map[hub.Code]NtfyCode{
 	hub.CodeInternal:          NtfyInternal,
 	hub.CodeBadRequest:        NtfyBadRequest,
 	hub.CodeTooLarge:          NtfyTooLarge,
+	hub.CodeUnauthenticated:   NtfyUnauthorized,
+	hub.CodeExpired:           NtfyUnauthorized,
 	hub.CodeDenied:            NtfyForbidden,
 	hub.CodeUnknownMethod:     NtfyNotFound,
 	hub.CodeAlreadySubscribed: NtfyBadRequest,

@@ -16,12 +16,16 @@ import (
 // ends CatchUp. now is for the events' times.
 //
 // If a position can't be recovered, because it was trimmed or is of another store, it
-// emits a gap event and then all that is still kept of the keys and was not emitted yet.
+// emits a gap event and then, if h may read history, all that is still kept of the keys and
+// was not emitted yet.
 //
 // An error before the first emit is for the client (a limit, say). After a later
 // one the session should be closed. ctx bounds the reading.
-func CatchUp(ctx context.Context, h *hub.Hub, s *hub.Session, r SubscribeRequest, codec StreamCodec, now time.Time, emit func(frame []byte) error) error {
+func CatchUp(ctx context.Context, h *hub.Actor, s *hub.Session, r SubscribeRequest, codec StreamCodec, now time.Time, emit func(frame []byte) error) error {
 	c := &catchUp{hub: h, request: r, codec: codec, now: now, emit: emit}
+	if err := r.check(h); err != nil {
+		return err
+	}
 	var sub *hub.Subscription
 	var err error
 	if !r.Poll {
@@ -43,7 +47,7 @@ func CatchUp(ctx context.Context, h *hub.Hub, s *hub.Session, r SubscribeRequest
 
 // catchUp is the work of one [CatchUp].
 type catchUp struct {
-	hub     *hub.Hub
+	hub     *hub.Actor
 	request SubscribeRequest
 	codec   StreamCodec
 	now     time.Time
@@ -75,9 +79,20 @@ func (c *catchUp) history(ctx context.Context) error {
 		if err := c.gap("the position asked for is not known here"); err != nil {
 			return err
 		}
-		return c.replay(ctx, hub.Query{})
+		return c.kept(ctx)
 	}
 	return nil
+}
+
+// kept emits all that is kept, after a gap, for who may read history: a position that
+// was made up opens no more than none.
+func (c *catchUp) kept(ctx context.Context) error {
+	for _, key := range c.request.Keys {
+		if !c.hub.Allows(hub.ActionHistory, key) {
+			return nil
+		}
+	}
+	return c.replay(ctx, hub.Query{})
 }
 
 // open emits the open event, with the position behind which the stream begins
@@ -92,19 +107,17 @@ func (c *catchUp) open() error {
 
 // replay emits what q says. After a gap it goes on with what is kept.
 func (c *catchUp) replay(ctx context.Context, q hub.Query) error {
-	for {
-		read, err := c.read(ctx, q)
-		if err == nil || hub.ErrorOf(err).Code != hub.CodeUnrecoverable {
-			return err
-		}
-		if read == 0 && q == (hub.Query{}) {
-			return err // not even what is kept
-		}
-		if err := c.gap(hub.ErrorOf(err).Message); err != nil {
-			return err
-		}
-		q = hub.Query{}
+	read, err := c.read(ctx, q)
+	if err == nil || hub.ErrorOf(err).Code != hub.CodeUnrecoverable {
+		return err
 	}
+	if read == 0 && q == (hub.Query{}) {
+		return err // not even what is kept
+	}
+	if err := c.gap(hub.ErrorOf(err).Message); err != nil {
+		return err
+	}
+	return c.kept(ctx)
 }
 
 // read emits the messages of one replay that were not emitted yet, and counts

@@ -176,7 +176,7 @@ func TestCatchUpBesidePublishers(t *testing.T) {
 }
 
 // readBeside reads until the last message of a and of b.
-func readBeside(t *testing.T, h *hub.Hub, wish string, messages int, subscribed func()) {
+func readBeside(t *testing.T, h *hub.Actor, wish string, messages int, subscribed func()) {
 	r := subscribeNtfy(t, h, wish)
 	subscribed()
 	next := map[string]int{}

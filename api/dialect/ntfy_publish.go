@@ -235,7 +235,7 @@ func (d *ntfyDraft) publish(channel string, r PublishRequest) (Publish, error) {
 // message as subscribers see it, with "expires" if it has a TTL, "duplicate" if an earlier
 // publish had the same idempotency key, and "scheduled" if it waits for its time. The ID is
 // then the schedule's. It blocks on the engine.
-func (p Publish) Send(ctx context.Context, h *hub.Hub) (reply []byte, err error) {
+func (p Publish) Send(ctx context.Context, h *hub.Actor) (reply []byte, err error) {
 	r, err := p.do(ctx, h)
 	if err != nil {
 		return nil, err

@@ -98,7 +98,7 @@ func ntfyWord(e ntfyMessage) string {
 }
 
 // openNtfy opens a session without subscribing it.
-func openNtfy(t testing.TB, h *hub.Hub, codec StreamCodec) *ntfyReader {
+func openNtfy(t testing.TB, h *hub.Actor, codec StreamCodec) *ntfyReader {
 	t.Helper()
 	r := newNtfyReader(t)
 	session, err := h.Open(hub.SessionConfig{Conn: r, Codec: codec})
@@ -127,7 +127,7 @@ func ntfyWish(t testing.TB, wish string) SubscribeRequest {
 }
 
 // subscribeNtfy brings a JSON reader up to date.
-func subscribeNtfy(t testing.TB, h *hub.Hub, wish string) *ntfyReader {
+func subscribeNtfy(t testing.TB, h *hub.Actor, wish string) *ntfyReader {
 	t.Helper()
 	r := openNtfy(t, h, NtfyJSON{})
 	if err := CatchUp(t.Context(), h, r.session, ntfyWish(t, wish), NtfyJSON{}, ntfyNow, r.send); err != nil {
@@ -137,7 +137,7 @@ func subscribeNtfy(t testing.TB, h *hub.Hub, wish string) *ntfyReader {
 }
 
 // pollNtfy returns what a poll brings.
-func pollNtfy(t testing.TB, h *hub.Hub, wish string) (got []string) {
+func pollNtfy(t testing.TB, h *hub.Actor, wish string) (got []string) {
 	t.Helper()
 	err := CatchUp(t.Context(), h, nil, ntfyWish(t, wish), NtfyJSON{}, ntfyNow, func(frame []byte) error {
 		var e ntfyMessage
@@ -152,7 +152,7 @@ func pollNtfy(t testing.TB, h *hub.Hub, wish string) (got []string) {
 }
 
 // publishNtfy publishes each text as a notification.
-func publishNtfy(t testing.TB, h *hub.Hub, channel string, texts ...string) (last *hub.Message) {
+func publishNtfy(t testing.TB, h *hub.Actor, channel string, texts ...string) (last *hub.Message) {
 	t.Helper()
 	for _, text := range texts {
 		last = &hub.Message{Channel: channel, Data: Notification{Message: text}.Data()}

@@ -30,7 +30,7 @@ func (r SequenceRequest) publish(event string) (Publish, error) {
 // NtfyClear tells subscribers that the messages with a sequence ID, or the one
 // with that ID, were read. It returns the event, as they see it. It blocks on the
 // engine.
-func NtfyClear(ctx context.Context, h *hub.Hub, r SequenceRequest) (reply []byte, err error) {
+func NtfyClear(ctx context.Context, h *hub.Actor, r SequenceRequest) (reply []byte, err error) {
 	p, err := r.publish(eventClear)
 	if err != nil {
 		return nil, err
@@ -42,7 +42,7 @@ func NtfyClear(ctx context.Context, h *hub.Hub, r SequenceRequest) (reply []byte
 // of the store, cancels what is scheduled with it, and tells subscribers. It returns that
 // event; if the ID is a schedule's, which no subscriber has seen, the cancelled message
 // instead. It blocks on the engine.
-func NtfyDelete(ctx context.Context, h *hub.Hub, r SequenceRequest) (reply []byte, err error) {
+func NtfyDelete(ctx context.Context, h *hub.Actor, r SequenceRequest) (reply []byte, err error) {
 	p, err := r.publish(eventDelete)
 	if err != nil {
 		return nil, err
@@ -59,7 +59,7 @@ func NtfyDelete(ctx context.Context, h *hub.Hub, r SequenceRequest) (reply []byt
 	return p.sendEvent(ctx, h)
 }
 
-func (p Publish) sendEvent(ctx context.Context, h *hub.Hub) ([]byte, error) {
+func (p Publish) sendEvent(ctx context.Context, h *hub.Actor) ([]byte, error) {
 	if _, err := p.publish(ctx, h); err != nil {
 		return nil, err
 	}

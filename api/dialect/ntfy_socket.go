@@ -21,10 +21,13 @@ var _ Dialect = (*NtfySocket)(nil)
 
 // Connect implements [Dialect]. The request's path should be as it stood in the
 // URL, see [ParseSubscribe].
-func (d *NtfySocket) Connect(ctx context.Context, h *hub.Hub, conn hub.Conn, r Request) (Peer, error) {
+func (d *NtfySocket) Connect(ctx context.Context, h *hub.Actor, conn hub.Conn, r Request) (Peer, error) {
 	channels := strings.TrimSuffix(strings.TrimPrefix(r.Path, "/"), "/ws")
 	request, err := ParseSubscribe(channels, r.Header, r.Query, d.Now())
 	if err != nil {
+		return nil, err
+	}
+	if err := request.check(h); err != nil {
 		return nil, err
 	}
 	session, err := h.Open(hub.SessionConfig{Conn: conn, Codec: d.NtfyWS, Label: request.Label, PingEvery: KeepaliveEvery})
@@ -45,7 +48,7 @@ func (d *NtfySocket) CloseCode(r hub.Reason) (code int, text string) {
 // ntfyPeer is one client of [NtfySocket]. All fields are static.
 type ntfyPeer struct {
 	socket  *NtfySocket
-	hub     *hub.Hub
+	hub     *hub.Actor
 	session *hub.Session
 	request SubscribeRequest
 }
@@ -82,6 +85,10 @@ func catchUpReason(err error) hub.Reason {
 		return hub.Reason{Cause: hub.CauseClosed}
 	case e.Code == hub.CodeLimit || e.Code == hub.CodeBadRequest || e.Code == hub.CodeDenied:
 		return hub.Reason{Cause: hub.CauseDenied, Text: e.Message}
+	case e.Code == hub.CodeUnauthenticated:
+		return hub.Reason{Cause: hub.CauseRevoked, Text: e.Message}
+	case e.Code == hub.CodeExpired:
+		return hub.Reason{Cause: hub.CauseExpired, Text: e.Message}
 	}
 	return hub.Reason{Cause: hub.CauseInternal, Text: e.Message}
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // dialNtfy connects to a path like "/a/ws" and starts the peer.
-func dialNtfy(t *testing.T, h *hub.Hub, path string, query map[string][]string) (*ntfyReader, Peer) {
+func dialNtfy(t *testing.T, h *hub.Actor, path string, query map[string][]string) (*ntfyReader, Peer) {
 	t.Helper()
 	r := newNtfyReader(t)
 	peer, err := (&NtfySocket{Now: time.Now}).Connect(t.Context(), h, r, Request{Path: path, Query: query})
@@ -67,7 +67,7 @@ func TestNtfySocketRefusesBadRequests(t *testing.T) {
 	}
 	_, err := (&NtfySocket{Now: time.Now}).Connect(t.Context(), h, newNtfyReader(t), Request{Path: "/a/ws", Query: map[string][]string{"since": {"x"}}})
 	ntfyRefused(t, "since=x", err, NtfyBadSince, "")
-	if n := h.Disconnect(hub.Target{AnyUser: true}, hub.Reason{}); n != 0 {
+	if n, err := h.Disconnect(hub.Target{AnyUser: true}, hub.Reason{}); n != 0 || err != nil {
 		t.Errorf("%d sessions of refused connections are open", n)
 	}
 }

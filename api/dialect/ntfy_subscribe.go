@@ -23,6 +23,19 @@ type SubscribeRequest struct {
 	Filter    func(*hub.Message) bool // which messages to show; nil: all
 }
 
+// check says whether h may have all that is asked for, before anything is done.
+func (r SubscribeRequest) check(h *hub.Actor) error {
+	if !r.Poll {
+		if err := h.Check(hub.ActionSubscribe, r.Keys...); err != nil {
+			return err
+		}
+	}
+	if !r.Poll && !r.Scheduled && (r.From == FromNow || r.From == FromLost || r.From == FromReplay && !r.Replay.After.IsZero()) {
+		return nil // to go on where it was, it need be no more than a subscriber
+	}
+	return h.Check(hub.ActionHistory, r.Keys...)
+}
+
 // From is where a subscriber's messages begin.
 type From int
 
@@ -45,7 +58,7 @@ const maxSubscribeKeys = 256
 // send when they connect again, or the query's last_event_id, before "since" is looked at.
 // Errors are [hub.Error]s for [NtfyError].
 func ParseSubscribe(channels string, header, query map[string][]string, now time.Time) (SubscribeRequest, error) {
-	keys, err := parseKeys(channels)
+	keys, err := ParseKeys(channels)
 	if err != nil {
 		return SubscribeRequest{}, err
 	}
@@ -67,7 +80,9 @@ func ParseSubscribe(channels string, header, query map[string][]string, now time
 	return r, nil
 }
 
-func parseKeys(channels string) ([]string, error) {
+// ParseKeys reads the channels and patterns of a path's segment as [ParseSubscribe]
+// does.
+func ParseKeys(channels string) ([]string, error) {
 	var keys []string
 	for _, escaped := range splitList(channels) {
 		key, err := url.PathUnescape(escaped)

@@ -171,7 +171,7 @@ type receipt struct {
 
 // do publishes or schedules, and blocks until the hub has done it. The newest
 // state of a sequence takes the place of states that wait for their time too.
-func (p Publish) do(ctx context.Context, h *hub.Hub) (r receipt, err error) {
+func (p Publish) do(ctx context.Context, h *hub.Actor) (r receipt, err error) {
 	if p.When != nil {
 		r, err = p.plan(ctx, h)
 	} else {
@@ -184,7 +184,7 @@ func (p Publish) do(ctx context.Context, h *hub.Hub) (r receipt, err error) {
 	return r, err
 }
 
-func (p Publish) publish(ctx context.Context, h *hub.Hub) (r receipt, err error) {
+func (p Publish) publish(ctx context.Context, h *hub.Actor) (r receipt, err error) {
 	r.message = p.Message
 	if r.duplicate, err = h.Publish(ctx, p.Message, p.Options); err != nil {
 		return r, err
@@ -196,7 +196,7 @@ func (p Publish) publish(ctx context.Context, h *hub.Hub) (r receipt, err error)
 }
 
 // plan schedules the message.
-func (p Publish) plan(ctx context.Context, h *hub.Hub) (r receipt, err error) {
+func (p Publish) plan(ctx context.Context, h *hub.Actor) (r receipt, err error) {
 	s := &hub.Scheduled{Message: p.Message, When: *p.When, Options: p.Options}
 	if r.duplicate, err = h.Schedule(ctx, s); err != nil {
 		return r, err
@@ -221,44 +221,29 @@ func waiting(s *hub.Scheduled) *hub.Message {
 	return &m
 }
 
-// cancelPage is how many scheduled messages are looked at at a time.
-const cancelPage = 256
-
 // cancel forgets what is scheduled for a channel under an ID, or with it as the
 // sequence ID, but for the one with the ID kept. It returns the message with that ID, nil if
 // there is none, and how many were forgotten.
-func cancel(ctx context.Context, h *hub.Hub, channel, id, kept string) (found *hub.Message, n int, err error) {
-	for s, err := range scheduled(ctx, h, channel) {
-		if err != nil {
-			if hub.ErrorOf(err).Code == hub.CodeNotAvailable {
-				return nil, 0, nil // then nothing can be scheduled
-			}
-			return found, n, err
-		}
-		if s.ID == kept || s.ID != id && s.Message.Sequence != id {
-			continue
-		}
-		was, err := h.CancelScheduled(ctx, s.ID)
-		if err != nil {
-			return found, n, err
-		}
-		if was {
-			n++
-		}
-		if was && s.ID == id {
-			found = waiting(&s)
+func cancel(ctx context.Context, h *hub.Actor, channel, id, kept string) (found *hub.Message, n int, err error) {
+	forgotten, err := h.Supersede(ctx, channel, id, kept)
+	for i := range forgotten {
+		if forgotten[i].ID == id {
+			found = waiting(&forgotten[i])
 		}
 	}
-	return found, n, nil
+	return found, len(forgotten), err
 }
 
+// schedulePage is how many scheduled messages are read at a time.
+const schedulePage = 256
+
 // scheduled yields what waits for the channels of a pattern, page by page.
-func scheduled(ctx context.Context, h *hub.Hub, pattern string) iter.Seq2[hub.Scheduled, error] {
+func scheduled(ctx context.Context, h *hub.Actor, pattern string) iter.Seq2[hub.Scheduled, error] {
 	return func(yield func(hub.Scheduled, error) bool) {
 		for after, more := "", true; more; {
 			var list []hub.Scheduled
 			var err error
-			if list, more, err = h.Scheduled(ctx, pattern, after, cancelPage); err != nil {
+			if list, more, err = h.Scheduled(ctx, pattern, after, schedulePage); err != nil {
 				yield(hub.Scheduled{}, err)
 				return
 			}

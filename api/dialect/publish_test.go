@@ -113,7 +113,7 @@ func TestPublishSequenceOfThePathComesFirst(t *testing.T) {
 }
 
 // sendNtfy publishes and returns the reply.
-func sendNtfy(t *testing.T, h *hub.Hub, headers ...string) ntfyMessage {
+func sendNtfy(t *testing.T, h *hub.Actor, headers ...string) ntfyMessage {
 	t.Helper()
 	r := PublishRequest{Channel: "c", Header: map[string][]string{}, Body: []byte("x"), Now: time.Now()}
 	for i := 0; i < len(headers); i += 2 {

@@ -21,7 +21,7 @@ const (
 
 // apiHub is the hub at a time.
 type apiHub struct {
-	*hub.Hub
+	*hub.Actor
 	now time.Time
 }
 
@@ -40,12 +40,12 @@ var apiMethods = map[string]apiMethod{
 	"info":            apiInfo,
 	"unsubscribe":     apiUnsubscribe,
 	"disconnect":      apiDisconnect,
-	"subscribe":       apiNotAvailable("subscribe: clients subscribe themselves here"),
+	"subscribe":       apiSubscribe,
 	"schedules":       apiSchedules,
 	"schedule_cancel": apiScheduleCancel,
 	"message_delete":  apiMessageDelete,
 	"message_clear":   apiMessageClear,
-	"refresh":         apiNotAvailable("refresh: connections do not expire here"),
+	"refresh":         apiRefresh,
 	"rpc":             apiNotAvailable("rpc: this hub offers no methods to servers"),
 }
 
@@ -66,7 +66,7 @@ var apiMethods = map[string]apiMethod{
 // Beyond Centrifugo's own it has the members of apiPublication that say so, and the
 // methods schedules {channel, after, limit}, schedule_cancel {id}, message_delete and
 // message_clear {channel, sequence_id, exclude_client}.
-func ServerAPI(ctx context.Context, on *hub.Hub, method string, body []byte, now time.Time) (reply []byte, err error) {
+func ServerAPI(ctx context.Context, on *hub.Actor, method string, body []byte, now time.Time) (reply []byte, err error) {
 	h := apiHub{on, now}
 	if method == "batch" {
 		reply, err = apiBatch(ctx, h, body)
@@ -113,7 +113,7 @@ func apiHistory(ctx context.Context, h apiHub, body []byte) ([]byte, error) {
 	if err := decodeStrict("history", body, &q); err != nil {
 		return nil, err
 	}
-	return q.read(ctx, h.Hub, apiMaxHistory, apiHistoryBytes)
+	return q.read(ctx, h.Actor, apiMaxHistory, apiHistoryBytes)
 }
 
 func apiHistoryRemove(ctx context.Context, h apiHub, body []byte) ([]byte, error) {

@@ -3,6 +3,7 @@ package dialect
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"fanfold/hub"
 )
@@ -24,6 +25,67 @@ func (q apiTarget) target(method string) (hub.Target, error) {
 	return hub.Target{User: q.User, AnyUser: q.User == "", Client: q.Client}, nil
 }
 
+// apiSubscribe subscribes a user's connections, or one client, to a channel from
+// the present on, until they end; data comes to them with the news of it.
+func apiSubscribe(ctx context.Context, h apiHub, body []byte) ([]byte, error) {
+	var q struct {
+		channelRequest
+		apiTarget
+		Info json.RawMessage `json:"info"`
+		Data json.RawMessage `json:"data"`
+	}
+	if err := decodeStrict("subscribe", body, &q); err != nil {
+		return nil, err
+	}
+	e := hub.Enlistment{Key: q.Channel}
+	var err error
+	if e.Target, err = q.target("subscribe"); err != nil {
+		return nil, err
+	}
+	if e.Info, err = checkObject("subscribe", "info", q.Info); err != nil {
+		return nil, err
+	}
+	if len(q.Data) > 0 {
+		if e.Data, err = oneLine("subscribe", q.Data); err != nil {
+			return nil, err
+		}
+	}
+	_, err = h.Subscribe(ctx, e)
+	return emptyResult, err
+}
+
+// apiRefresh says when a user's connections, or one client's, expire; or that they
+// have, which sends them for new tokens. Clients know only of what their tokens say, so they
+// come with new ones by those.
+func apiRefresh(_ context.Context, h apiHub, body []byte) ([]byte, error) {
+	var q struct {
+		apiTarget
+		Expired  bool  `json:"expired"`
+		ExpireAt int64 `json:"expire_at"` // seconds since 1970; 0: never
+	}
+	if err := decodeStrict("refresh", body, &q); err != nil {
+		return nil, err
+	}
+	if q.ExpireAt < 0 || q.ExpireAt > apiLastSecond {
+		return nil, hub.Errorf(hub.CodeBadRequest, `refresh: "expire_at" is no time: give seconds since 1970, or 0 for never`)
+	}
+	target, err := q.target("refresh")
+	switch {
+	case err != nil:
+		return nil, err
+	case q.Expired:
+		_, err = h.Disconnect(target, hub.Reason{Cause: hub.CauseExpired})
+	case q.ExpireAt == 0:
+		_, err = h.Extend(target, time.Time{})
+	default:
+		_, err = h.Extend(target, time.Unix(q.ExpireAt, 0))
+	}
+	return emptyResult, err
+}
+
+// apiLastSecond is the end of the year 9999: a number behind it is not of seconds.
+const apiLastSecond = 253402300799
+
 func apiUnsubscribe(_ context.Context, h apiHub, body []byte) ([]byte, error) {
 	var q struct {
 		channelRequest
@@ -39,8 +101,8 @@ func apiUnsubscribe(_ context.Context, h apiHub, body []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.Unsubscribe(target, q.Channel, hub.Reason{Cause: hub.CauseServer})
-	return emptyResult, nil
+	_, err = h.Unsubscribe(target, q.Channel, hub.Reason{Cause: hub.CauseServer})
+	return emptyResult, err
 }
 
 func apiDisconnect(_ context.Context, h apiHub, body []byte) ([]byte, error) {
@@ -66,8 +128,8 @@ func apiDisconnect(_ context.Context, h apiHub, body []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.Disconnect(target, hub.Reason{Cause: hub.CauseServer, Code: int(q.Disconnect.Code), Text: q.Disconnect.Reason})
-	return emptyResult, nil
+	_, err = h.Disconnect(target, hub.Reason{Cause: hub.CauseServer, Code: int(q.Disconnect.Code), Text: q.Disconnect.Reason})
+	return emptyResult, err
 }
 
 // Bounds of a batch.

@@ -126,7 +126,7 @@ func (p Publish) publishTo(ctx context.Context, h apiHub, b []byte, channel stri
 	m := *p.Message
 	m.Channel = channel
 	p.Message = &m
-	r, err := p.do(ctx, h.Hub)
+	r, err := p.do(ctx, h.Actor)
 	if err != nil {
 		return b, err
 	}

@@ -125,14 +125,14 @@ func apiSequenceEvent(ctx context.Context, h apiHub, event string, body []byte) 
 	n := 0
 	if event == eventDelete {
 		var found *hub.Message
-		if found, n, err = cancel(ctx, h.Hub, q.Channel, q.Sequence, ""); err != nil {
+		if found, n, err = cancel(ctx, h.Actor, q.Channel, q.Sequence, ""); err != nil {
 			return nil, err
 		}
 		if found != nil {
 			return append(appendNumber([]byte{'{'}, "cancelled", n), '}'), nil
 		}
 	}
-	r, err := Publish{Message: m}.publish(ctx, h.Hub)
+	r, err := Publish{Message: m}.publish(ctx, h.Actor)
 	if err != nil {
 		return nil, err
 	}

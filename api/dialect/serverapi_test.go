@@ -22,7 +22,7 @@ var (
 
 // callAPITest returns the answer with what differs from run to run replaced. The
 // error must be the one that the answer tells.
-func callAPITest(t testing.TB, h *hub.Hub, method, body string) string {
+func callAPITest(t testing.TB, h *hub.Actor, method, body string) string {
 	t.Helper()
 	reply, err := ServerAPI(t.Context(), h, method, []byte(body), time.Now())
 	checkLine(t, reply)
