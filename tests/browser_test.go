@@ -272,6 +272,22 @@ func (p *tab) await(promise string) string {
 	return value
 }
 
+// reloaded does what makes the page load itself again, and returns once it has. It
+// asks for nothing meanwhile that needs the page's accessibility tree, on which Chromium
+// can hang while the page is being replaced.
+func (p *tab) reloaded(action func()) {
+	p.t.Helper()
+	const age = `document.readyState === "complete" ? String(performance.timeOrigin) : ""`
+	before := p.evaluate(age)
+	action()
+	eventually(p.t, "the page has loaded again", func() bool {
+		ctx, cancel := context.WithTimeout(p.ctx, patience)
+		defer cancel()
+		now, err := chromedp.Run(ctx, chromedp.Evaluate[string](age))
+		return err == nil && now != "" && now != before
+	})
+}
+
 // press presses keys, such as "\r" for Enter, where the focus is.
 func (p *tab) press(keys string) {
 	p.t.Helper()

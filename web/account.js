@@ -40,8 +40,8 @@ export class Account {
 
   /** Says how to make a token for a channel. @param {string} quoted for a shell */
   explain(quoted) {
-    const grants = ['subscribe', 'publish', 'presence', 'history'].map((action) => `--${action} ${quoted}`);
-    fill(this.#panel, 'line', `fanfold token --sub ada ${grants.join(' ')}`);
+    const grants = ['subscribe', 'publish', 'presence', 'history'].map((action) => ` \\\n  --${action} ${quoted}`);
+    fill(this.#panel, 'line', `fanfold token --sub ada${grants.join('')}`);
   }
 
   /** @param {import('./fanfold.js').State} state @param {string} reason @param {number} code */
@@ -85,9 +85,8 @@ export class Account {
     this.#root.hidden = true;
     this.#ask(code === TOKEN_EXPIRED
       ? 'Your token has expired. Paste a new one: what comes meanwhile is shown then.'
-      : 'This hub lets in who shows a token or a key. Paste yours to sign in.', this.#who === '');
+      : 'This hub asks who you are. Paste your token or key to sign in.', shown);
     if (shown) tell(this.#form, 'alert', `Not signed in: ${reason}.`);
-    else tell(this.#form, 'status', `The hub says: ${reason}.`);
   }
 
   /** Offers to sign in, as somebody else may do what was denied. */

@@ -40,6 +40,7 @@ const UNAUTHORIZED = 101;
 const PERMISSION_DENIED = 103;
 export const TOKEN_EXPIRED = 109;
 const INVALID_TOKEN = 3500;
+const BAD_REQUEST = 3501; // of a connect without a token: that one is missing
 const BROKEN = 3000; // close codes, as if the hub had sent them
 const TRY_LATER = 3004;
 const REFUSED = 3500;
@@ -319,6 +320,7 @@ export class Fanfold extends Emitter {
   /** @param {number} code of the WebSocket's end @param {string} reason @param {number} [why] a better code */
   #lost(code, reason, why = code) {
     this.#disconnect('the connection was lost before the hub answered');
+    if (why === BAD_REQUEST && this.state === 'connecting' && !this.token) why = UNAUTHORIZED;
     const final = (code >= 3500 && code < 4000) || (code >= 4500 && code < 5000) || code === 1009;
     this.#become(final ? 'refused' : 'waiting', reason || `code ${code}`, why);
     if (!final) this.#retry.schedule();

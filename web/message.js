@@ -60,12 +60,15 @@ export function sequenceOf(data, {epoch, offset}) {
 const digit = (/** @type {number} */ n) => String.fromCharCode(n + (n < 10 ? 48 : n < 36 ? 55 : 61));
 
 /**
- * Who published a message: the user that the hub knows, else what the client calls itself.
+ * Who published a message: the user that the hub knows, with the name in their token if it has
+ * one; else what the client calls itself.
  * @param {import('./subscription.js').ClientInfo | undefined} info
  */
 export function senderOf(info) {
   if (!info) return 'server';
-  return info.user?.slice(0, LONGEST_NAME) || nameOf(info) || 'anonymous';
+  if (!info.user) return nameOf(info) || 'anonymous';
+  const name = nameOf({client: '', conn_info: info.conn_info});
+  return name && name !== info.user ? `${name} (${info.user})` : info.user;
 }
 
 /**

@@ -175,6 +175,16 @@ test('says whether a refusal asks for a credential, in the words of the hub', ()
     assert.ok(needsCredential(refused.code));
   }
   assert.ok(needsCredential(3500), 'the end of a connection says so too');
+  for (const [token, asked] of [['', true], ['t1', false]]) {
+    const hub = new Fanfold('ws://hub/');
+    hub.token = token;
+    let code = 0;
+    hub.on('state', (detail) => (code = detail.code));
+    hub.connect();
+    Socket.last.open();
+    Socket.last.drop(3501, 'connect brings no token');
+    assert.equal(needsCredential(code), asked, 'a bad request without a token needs one');
+  }
   for (const error of [{code: 107, message: 'bad request'}, {code: 100, message: 'later', temporary: true}]) {
     assert.ok(!needsCredential(refusedBy(error).code), error.message);
   }
