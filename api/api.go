@@ -65,6 +65,7 @@ type API struct {
 
 	everybody *hub.Actor // who comes if nobody is asked who they are
 	refusals  refusals
+	deafen    func() // ends the hearing of revocations
 
 	context    context.Context // ends with Wait's beginning
 	cancel     context.CancelFunc
@@ -82,6 +83,9 @@ func New(config Config) (*API, error) {
 	a := &API{config: config, everybody: config.Hub.As(&hub.Principal{Grant: hub.Everything()})}
 	a.context, a.cancel = context.WithCancel(context.Background())
 	a.routes()
+	if err := a.hearRevocations(context.Background()); err != nil {
+		return nil, err
+	}
 	return a, nil
 }
 
@@ -98,6 +102,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // any more.
 func (a *API) Wait(ctx context.Context) error {
 	a.cancel()
+	a.deafen()
 	done := make(chan struct{})
 	go func() { a.goroutines.Wait(); close(done) }()
 	select {

@@ -129,7 +129,7 @@ func (a *API) serverAPI(c *gin.Context) {
 		status, _ = dialect.NtfyError(err)
 		reply = dialect.ServerAPIError(err)
 	} else {
-		reply, err = dialect.ServerAPI(context.WithoutCancel(c.Request.Context()), a.actor(c), c.Param("method"), body, time.Now())
+		reply, err = dialect.ServerAPI(context.WithoutCancel(c.Request.Context()), a.apiHub(c), c.Param("method"), body)
 	}
 	switch code := hub.ErrorOf(err).Code; {
 	case err == nil:

@@ -74,7 +74,7 @@ func (a *API) run(c *gin.Context, conn *streamConn, session *hub.Session, wanted
 		return
 	case err != nil:
 		if errors.Is(err, errHubClosed) {
-			conn.sayWhen(session, codec)
+			conn.sayWhy(session, codec, wanted.Label)
 		}
 		log.Warn("stream ended while sending history", "error", err)
 		panic(http.ErrAbortHandler) // a proper end would look like all of it
@@ -84,7 +84,7 @@ func (a *API) run(c *gin.Context, conn *streamConn, session *hub.Session, wanted
 	}
 	log.Info("stream established", "tls", who.secure)
 	if err = conn.pump(ctx, session); errors.Is(err, errHubClosed) {
-		conn.sayWhen(session, codec)
+		conn.sayWhy(session, codec, wanted.Label)
 	}
 	log.Info("stream closed", "reason", err)
 }
@@ -185,18 +185,19 @@ func (s *streamConn) writeAll(frames [][]byte) error {
 	return s.flush()
 }
 
-// sayWhen tells the client when to come back, if the hub wants it to and its
-// protocol can say so. The session has ended. What is still in its outbox is not sent: it
-// may come behind history that was not sent either.
-func (s *streamConn) sayWhen(session *hub.Session, codec dialect.StreamCodec) {
+// sayWhy tells the client why the stream ends, if it must do something about it,
+// and when to come back, if the hub wants it to and its protocol can say so. The session has
+// ended. What is still in its outbox is not sent: it may come behind history that was not
+// sent either.
+func (s *streamConn) sayWhy(session *hub.Session, codec dialect.StreamCodec, label string) {
 	for len(session.Take(nil, maxFrameBytes)) > 0 { // the session closes s behind the last one
 	}
 	<-s.closed
-	teller, ok := codec.(interface{ Retry(time.Duration) []byte })
-	if s.reason.Retry == 0 || !ok {
+	frame := codec.End(label, s.reason, time.Now())
+	if frame == nil {
 		return
 	}
-	if err := s.write(teller.Retry(s.reason.Retry)); err == nil {
+	if err := s.write(frame); err == nil {
 		_ = s.flush() // it is gone, and needs no telling
 	}
 }

@@ -53,6 +53,19 @@ type Prober interface {
 	Probe(ctx context.Context) error
 }
 
+// Recorder is an [Engine] that also keeps records beside the messages, which all
+// hubs on it learn of. A kind and an ID are letters, digits, - and _.
+type Recorder interface {
+	// Record keeps a record in place of an earlier one of that kind and ID, for ttl, in
+	// whole seconds or longer; 0: for ever. Errors: [CodeFull], [CodeUnavailable].
+	Record(ctx context.Context, kind, id string, record []byte, ttl time.Duration) error
+	// Records hands the records of a kind to hear: before it returns those that are kept,
+	// and from then on new ones, of any hub, at once or within seconds. It may do so
+	// several times, also for one that could not be kept. Calls do not overlap. stop waits
+	// for the last.
+	Records(ctx context.Context, kind string, hear func(record []byte)) (stop func(), err error)
+}
+
 // Query asks for a page of history.
 type Query struct {
 	Channel string // or a pattern

@@ -1,6 +1,9 @@
 package hub
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // checkValid says why a principal does not count any more; nobody has no time
 // that could be over.
@@ -28,6 +31,28 @@ func (h *Hub) Recheck() int {
 		}
 	}
 	return n
+}
+
+// Record keeps a record; see [Recorder]. It needs the admin grant.
+func (a *Actor) Record(ctx context.Context, kind, id string, record []byte, ttl time.Duration) error {
+	if err := a.CheckAdmin("records"); err != nil {
+		return err
+	}
+	recorder, ok := a.hub.config.Engine.(Recorder)
+	if !ok {
+		return Errorf(CodeNotAvailable, "this hub's store can't keep records")
+	}
+	return recorder.Record(ctx, kind, id, record, ttl)
+}
+
+// Records hands the records of a kind to hear; see [Recorder]. If the engine keeps
+// none, there are none.
+func (h *Hub) Records(ctx context.Context, kind string, hear func(record []byte)) (stop func(), err error) {
+	recorder, ok := h.config.Engine.(Recorder)
+	if !ok {
+		return func() {}, nil
+	}
+	return recorder.Records(ctx, kind, hear)
 }
 
 func newClient(id string, p *Principal) *Client {
@@ -82,6 +107,9 @@ func (s *Session) RenewSubscription(key string, p *Principal) bool {
 // recheck closes the session if its principal does not count any more, which it
 // reports, and ends the subscriptions that nobody who counts may have.
 func (s *Session) recheck(now time.Time) (closed bool) {
+	if s.Ended() {
+		return false
+	}
 	if err := s.hub.checkValid(s.principal.Load(), now); err != nil {
 		s.Close(reasonOf(err))
 		return true

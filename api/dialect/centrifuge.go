@@ -165,11 +165,14 @@ var closeCodes = map[hub.Cause]int{
 
 // CloseCode implements [Dialect].
 func (d *Centrifuge) CloseCode(r hub.Reason) (code int, text string) {
-	code = r.Code
+	code, text = r.Code, r.Text
 	if code == 0 {
 		code = closeCodes[r.Cause]
+		if r.Cause == hub.CauseRevoked {
+			text = cmp.Or(text, closeTexts[code]+": it was revoked")
+		}
 	}
-	return code, closeText(cmp.Or(r.Text, closeTexts[code], "closed by the server"))
+	return code, closeText(cmp.Or(text, closeTexts[code], "closed by the server"))
 }
 
 // closeText makes text fit a close frame. It never returns valid JSON: the

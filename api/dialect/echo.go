@@ -219,6 +219,9 @@ func (echoStream) Open(string, hub.Position, time.Time) []byte { return nil }
 // Gap implements [StreamCodec].
 func (echoStream) Gap(string, string, time.Time) []byte { return nil }
 
+// End implements [StreamCodec].
+func (echoStream) End(string, hub.Reason, time.Time) []byte { return nil }
+
 // Waiting implements [StreamCodec].
 func (echoStream) Waiting(*hub.Message) []byte { return nil }
 

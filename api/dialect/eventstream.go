@@ -42,10 +42,17 @@ func (NtfySSE) Gap(label, why string, now time.Time) []byte {
 // behind it.
 func (NtfySSE) Waiting(m *hub.Message) []byte { return appendEvent(nil, "", "", waitingObject(m)) }
 
-// Retry tells the browser how long to wait before it connects again, in this and
-// all later cases (HTML Standard §9.2.6).
-func (NtfySSE) Retry(wait time.Duration) []byte {
-	return fmt.Appendf(nil, "retry: %d\n\n", wait.Milliseconds())
+// End implements [StreamCodec]. It also tells the browser how long to wait before it
+// connects again, in this and all later cases (HTML Standard §9.2.6).
+func (NtfySSE) End(label string, r hub.Reason, now time.Time) []byte {
+	if r.Retry != 0 {
+		return fmt.Appendf(nil, "retry: %d\n\n", r.Retry.Milliseconds())
+	}
+	object := endObject(label, r, now)
+	if object == nil {
+		return nil
+	}
+	return appendEvent(nil, "", eventEnd, object)
 }
 
 // ContentType implements [StreamCodec].

@@ -22,6 +22,7 @@ const (
 	eventOpen      = "open"
 	eventKeepalive = "keepalive"
 	eventGap       = "gap" // not ntfy's own; its clients pass over events they don't know
+	eventEnd       = "end" // neither
 )
 
 // NtfyCode is the number by which ntfy's API calls an error: the HTTP status and

@@ -17,6 +17,8 @@ type StreamCodec interface {
 	// Gap says that messages are missing at this place, and why; nil: this stream
 	// can't say so.
 	Gap(label, why string, now time.Time) []byte
+	// End says why the stream ends; nil: that says enough.
+	End(label string, r hub.Reason, now time.Time) []byte
 	// Waiting shows a scheduled message, which waits for its time.
 	Waiting(*hub.Message) []byte
 	// ContentType is the stream's media type.
@@ -50,6 +52,15 @@ func openObject(label string, at hub.Position, now time.Time) []byte {
 
 func gapObject(label, why string, now time.Time) []byte {
 	return compactJSON(ntfyEvent{Time: now.Unix(), Event: eventGap, Topic: label, Reason: why})
+}
+
+// endObject tells a client what it must do before it comes back; nil: nothing.
+func endObject(label string, r hub.Reason, now time.Time) []byte {
+	if r.Cause != hub.CauseExpired && r.Cause != hub.CauseRevoked && r.Cause != hub.CauseDenied {
+		return nil
+	}
+	_, text := (*Echo)(nil).CloseCode(r)
+	return compactJSON(ntfyEvent{Time: now.Unix(), Event: eventEnd, Topic: label, Reason: text})
 }
 
 // waitingObject is a scheduled message as JSON.
@@ -88,6 +99,11 @@ func (NtfyJSON) Open(label string, at hub.Position, now time.Time) []byte {
 // Gap implements [StreamCodec].
 func (NtfyJSON) Gap(label, why string, now time.Time) []byte { return line(gapObject(label, why, now)) }
 
+// End implements [StreamCodec].
+func (NtfyJSON) End(label string, r hub.Reason, now time.Time) []byte {
+	return line(endObject(label, r, now))
+}
+
 // Waiting implements [StreamCodec].
 func (NtfyJSON) Waiting(m *hub.Message) []byte { return line(waitingObject(m)) }
 
@@ -104,6 +120,9 @@ func (NtfyWS) Open(label string, at hub.Position, now time.Time) []byte {
 
 // Gap implements [StreamCodec].
 func (NtfyWS) Gap(label, why string, now time.Time) []byte { return gapObject(label, why, now) }
+
+// End implements [StreamCodec]: the close frame says it.
+func (NtfyWS) End(string, hub.Reason, time.Time) []byte { return nil }
 
 // Waiting implements [StreamCodec].
 func (NtfyWS) Waiting(m *hub.Message) []byte { return waitingObject(m) }
@@ -131,6 +150,9 @@ func (NtfyRaw) Encode(e hub.Event) []byte {
 func rawText(m *hub.Message) []byte {
 	return []byte(rawLine.Replace(AsNotification(m.Data).Message) + "\n")
 }
+
+// End implements [StreamCodec].
+func (NtfyRaw) End(string, hub.Reason, time.Time) []byte { return nil }
 
 // Waiting implements [StreamCodec].
 func (NtfyRaw) Waiting(m *hub.Message) []byte { return rawText(m) }

@@ -73,7 +73,7 @@ func TestNtfyGoldenFrames(t *testing.T) {
 		}))
 		show(s.name, "content type", []byte(s.codec.ContentType()))
 	}
-	show("sse", "come back later", NtfySSE{}.Retry(2500*time.Millisecond))
+	show("sse", "come back later", NtfySSE{}.End("", hub.Reason{Cause: hub.CauseShutdown, Retry: 2500 * time.Millisecond}, time.Unix(0, 0)))
 	checkGolden(t, "ntfy.golden", out.String())
 }
 

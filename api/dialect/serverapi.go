@@ -19,14 +19,17 @@ const (
 	apiTagsBytes    = 4 << 10 // of keys and values together
 )
 
-// apiHub is the hub at a time.
-type apiHub struct {
+// APIHub is the hub as the sender of a request may use it.
+type APIHub struct {
 	*hub.Actor
-	now time.Time
+	Now time.Time // the present, for delays
+	// Revoke has tokens not count any more, and returns how many connections that has ended.
+	// nil: there are none to revoke.
+	Revoke func(context.Context, *hub.Actor, Revocation) (int, error)
 }
 
 // apiMethod returns its result as JSON on one line.
-type apiMethod func(context.Context, apiHub, []byte) ([]byte, error)
+type apiMethod func(context.Context, APIHub, []byte) ([]byte, error)
 
 // apiMethods are the methods of the server API but for batch, which calls them.
 var apiMethods = map[string]apiMethod{
@@ -45,6 +48,7 @@ var apiMethods = map[string]apiMethod{
 	"schedule_cancel": apiScheduleCancel,
 	"message_delete":  apiMessageDelete,
 	"message_clear":   apiMessageClear,
+	"revoke":          apiRevoke,
 	"refresh":         apiRefresh,
 	"rpc":             apiNotAvailable("rpc: this hub offers no methods to servers"),
 }
@@ -60,14 +64,14 @@ var apiMethods = map[string]apiMethod{
 // the HTTP status and the log: a [hub.Error], with [hub.CodeUnknownMethod] if there is no
 // such method. It is nil if commands in a batch or broadcast failed, each of which says so.
 //
-// now is the present, for delays. It blocks on the engine for each publication. Unlike Centrifugo it refuses
+// It blocks on the engine for each publication. Unlike Centrifugo it refuses
 // members of a request that it does not know, so that a misspelt wish is not lost.
 //
 // Beyond Centrifugo's own it has the members of apiPublication that say so, and the
-// methods schedules {channel, after, limit}, schedule_cancel {id}, message_delete and
-// message_clear {channel, sequence_id, exclude_client}.
-func ServerAPI(ctx context.Context, on *hub.Actor, method string, body []byte, now time.Time) (reply []byte, err error) {
-	h := apiHub{on, now}
+// methods schedules {channel, after, limit}, schedule_cancel {id, channel}, message_delete and
+// message_clear {channel, sequence_id, exclude_client}, and revoke {token_id, until} or
+// {user, before, until}.
+func ServerAPI(ctx context.Context, h APIHub, method string, body []byte) (reply []byte, err error) {
 	if method == "batch" {
 		reply, err = apiBatch(ctx, h, body)
 	} else if reply, err = callAPI(ctx, h, method, body); err == nil {
@@ -82,7 +86,7 @@ func ServerAPI(ctx context.Context, on *hub.Actor, method string, body []byte, n
 // ServerAPIError is the whole answer to a call that failed with err.
 func ServerAPIError(err error) []byte { return append(appendAPIError([]byte{'{'}, err), '}') }
 
-func callAPI(ctx context.Context, h apiHub, method string, body []byte) ([]byte, error) {
+func callAPI(ctx context.Context, h APIHub, method string, body []byte) ([]byte, error) {
 	call, ok := apiMethods[method]
 	if !ok {
 		return nil, hub.Errorf(hub.CodeUnknownMethod, "there is no method %q here", cutText(method, 80))
@@ -103,12 +107,12 @@ func appendAPIError(b []byte, err error) []byte {
 
 // apiNotAvailable is a method of Centrifugo's that this hub does not have.
 func apiNotAvailable(text string) apiMethod {
-	return func(context.Context, apiHub, []byte) ([]byte, error) {
+	return func(context.Context, APIHub, []byte) ([]byte, error) {
 		return nil, hub.Errorf(hub.CodeNotAvailable, "%s", text)
 	}
 }
 
-func apiHistory(ctx context.Context, h apiHub, body []byte) ([]byte, error) {
+func apiHistory(ctx context.Context, h APIHub, body []byte) ([]byte, error) {
 	var q historyRequest
 	if err := decodeStrict("history", body, &q); err != nil {
 		return nil, err
@@ -116,7 +120,7 @@ func apiHistory(ctx context.Context, h apiHub, body []byte) ([]byte, error) {
 	return q.read(ctx, h.Actor, apiMaxHistory, apiHistoryBytes)
 }
 
-func apiHistoryRemove(ctx context.Context, h apiHub, body []byte) ([]byte, error) {
+func apiHistoryRemove(ctx context.Context, h APIHub, body []byte) ([]byte, error) {
 	var q channelRequest
 	if err := decodeStrict("history_remove", body, &q); err != nil {
 		return nil, err
@@ -124,17 +128,17 @@ func apiHistoryRemove(ctx context.Context, h apiHub, body []byte) ([]byte, error
 	return emptyResult, h.RemoveHistory(ctx, q.Channel)
 }
 
-func apiPresence(ctx context.Context, h apiHub, body []byte) ([]byte, error) {
+func apiPresence(ctx context.Context, h APIHub, body []byte) ([]byte, error) {
 	clients, err := apiClients(ctx, h, "presence", body)
 	return appendPresence(nil, clients), err
 }
 
-func apiPresenceStats(ctx context.Context, h apiHub, body []byte) ([]byte, error) {
+func apiPresenceStats(ctx context.Context, h APIHub, body []byte) ([]byte, error) {
 	clients, err := apiClients(ctx, h, "presence_stats", body)
 	return appendPresenceStats(nil, clients), err
 }
 
-func apiClients(ctx context.Context, h apiHub, method string, body []byte) ([]hub.Client, error) {
+func apiClients(ctx context.Context, h APIHub, method string, body []byte) ([]hub.Client, error) {
 	var q channelRequest
 	if err := decodeStrict(method, body, &q); err != nil {
 		return nil, err
@@ -143,7 +147,7 @@ func apiClients(ctx context.Context, h apiHub, method string, body []byte) ([]hu
 }
 
 // apiChannels takes a pattern of the hub's own kind, with * and >.
-func apiChannels(ctx context.Context, h apiHub, body []byte) ([]byte, error) {
+func apiChannels(ctx context.Context, h APIHub, body []byte) ([]byte, error) {
 	var q struct {
 		Pattern string `json:"pattern"`
 	}
@@ -164,7 +168,7 @@ func apiChannels(ctx context.Context, h apiHub, body []byte) ([]byte, error) {
 	return append(b, "}}"...), nil
 }
 
-func apiInfo(ctx context.Context, h apiHub, body []byte) ([]byte, error) {
+func apiInfo(ctx context.Context, h APIHub, body []byte) ([]byte, error) {
 	if err := decodeStrict("info", body, &struct{}{}); err != nil {
 		return nil, err
 	}

@@ -25,68 +25,7 @@ func (q apiTarget) target(method string) (hub.Target, error) {
 	return hub.Target{User: q.User, AnyUser: q.User == "", Client: q.Client}, nil
 }
 
-// apiSubscribe subscribes a user's connections, or one client, to a channel from
-// the present on, until they end; data comes to them with the news of it.
-func apiSubscribe(ctx context.Context, h apiHub, body []byte) ([]byte, error) {
-	var q struct {
-		channelRequest
-		apiTarget
-		Info json.RawMessage `json:"info"`
-		Data json.RawMessage `json:"data"`
-	}
-	if err := decodeStrict("subscribe", body, &q); err != nil {
-		return nil, err
-	}
-	e := hub.Enlistment{Key: q.Channel}
-	var err error
-	if e.Target, err = q.target("subscribe"); err != nil {
-		return nil, err
-	}
-	if e.Info, err = checkObject("subscribe", "info", q.Info); err != nil {
-		return nil, err
-	}
-	if len(q.Data) > 0 {
-		if e.Data, err = oneLine("subscribe", q.Data); err != nil {
-			return nil, err
-		}
-	}
-	_, err = h.Subscribe(ctx, e)
-	return emptyResult, err
-}
-
-// apiRefresh says when a user's connections, or one client's, expire; or that they
-// have, which sends them for new tokens. Clients know only of what their tokens say, so they
-// come with new ones by those.
-func apiRefresh(_ context.Context, h apiHub, body []byte) ([]byte, error) {
-	var q struct {
-		apiTarget
-		Expired  bool  `json:"expired"`
-		ExpireAt int64 `json:"expire_at"` // seconds since 1970; 0: never
-	}
-	if err := decodeStrict("refresh", body, &q); err != nil {
-		return nil, err
-	}
-	if q.ExpireAt < 0 || q.ExpireAt > apiLastSecond {
-		return nil, hub.Errorf(hub.CodeBadRequest, `refresh: "expire_at" is no time: give seconds since 1970, or 0 for never`)
-	}
-	target, err := q.target("refresh")
-	switch {
-	case err != nil:
-		return nil, err
-	case q.Expired:
-		_, err = h.Disconnect(target, hub.Reason{Cause: hub.CauseExpired})
-	case q.ExpireAt == 0:
-		_, err = h.Extend(target, time.Time{})
-	default:
-		_, err = h.Extend(target, time.Unix(q.ExpireAt, 0))
-	}
-	return emptyResult, err
-}
-
-// apiLastSecond is the end of the year 9999: a number behind it is not of seconds.
-const apiLastSecond = 253402300799
-
-func apiUnsubscribe(_ context.Context, h apiHub, body []byte) ([]byte, error) {
+func apiUnsubscribe(_ context.Context, h APIHub, body []byte) ([]byte, error) {
 	var q struct {
 		channelRequest
 		apiTarget
@@ -105,7 +44,7 @@ func apiUnsubscribe(_ context.Context, h apiHub, body []byte) ([]byte, error) {
 	return emptyResult, err
 }
 
-func apiDisconnect(_ context.Context, h apiHub, body []byte) ([]byte, error) {
+func apiDisconnect(_ context.Context, h APIHub, body []byte) ([]byte, error) {
 	var q struct {
 		apiTarget
 		Whitelist  []string `json:"whitelist"`
@@ -132,6 +71,67 @@ func apiDisconnect(_ context.Context, h apiHub, body []byte) ([]byte, error) {
 	return emptyResult, err
 }
 
+// Revocation says which tokens shall not count any more: the one with an ID, or
+// those that a user got before a time.
+type Revocation struct {
+	TokenID string
+	User    string
+	Before  time.Time // with User
+	Until   time.Time // when they have expired by themselves; zero: never, or not known
+}
+
+// apiRevoke takes tokens back: from now on nobody may come with them, and who has
+// is disconnected, on all nodes.
+func apiRevoke(ctx context.Context, h APIHub, body []byte) (result []byte, err error) {
+	var q struct {
+		TokenID string  `json:"token_id"`
+		User    string  `json:"user"`
+		Before  apiText `json:"before"`
+		Until   apiText `json:"until"`
+	}
+	if err := decodeStrict("revoke", body, &q); err != nil {
+		return nil, err
+	}
+	r := Revocation{TokenID: q.TokenID, User: q.User}
+	switch {
+	case (q.TokenID == "") == (q.User == ""):
+		return nil, hub.Errorf(hub.CodeBadRequest, `revoke: give one of "token_id" (the token's jti) and "user"`)
+	case q.Before != "" && q.User == "":
+		return nil, hub.Errorf(hub.CodeBadRequest, `revoke: "before" is for the tokens of a "user"`)
+	case h.Revoke == nil:
+		return nil, hub.Errorf(hub.CodeNotAvailable, "revoke: this hub has no token keys configured, so there are no tokens")
+	}
+	if r.Before, err = apiTime("before", q.Before); err != nil {
+		return nil, err
+	}
+	if r.User != "" && r.Before.IsZero() {
+		r.Before = h.Now
+	}
+	if r.Until, err = apiTime("until", q.Until); err != nil {
+		return nil, err
+	}
+	n, err := h.Revoke(ctx, h.Actor, r)
+	if err != nil {
+		return nil, err
+	}
+	return append(appendNumber([]byte{'{'}, "disconnected", n), '}'), nil
+}
+
+// apiTime reads Unix seconds, or a time of RFC 3339; zero for "".
+func apiTime(member string, text apiText) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if seconds, rest, ok := cutNumber(string(text)); ok && rest == "" {
+		return time.Unix(seconds, 0), nil
+	}
+	t, err := time.Parse(time.RFC3339, string(text))
+	if err != nil {
+		return t, hub.Errorf(hub.CodeBadRequest, "revoke: %q is no time: give Unix seconds, or one like 2027-01-31T12:00:00Z", member)
+	}
+	return t, nil
+}
+
 // Bounds of a batch.
 const (
 	apiMaxCommands = 1000
@@ -140,7 +140,7 @@ const (
 
 // apiBatch does the commands in their order, also if they may run in parallel;
 // one that fails does not stop the others.
-func apiBatch(ctx context.Context, h apiHub, body []byte) ([]byte, error) {
+func apiBatch(ctx context.Context, h APIHub, body []byte) ([]byte, error) {
 	var q struct {
 		Commands []map[string]json.RawMessage `json:"commands"`
 		Parallel bool                         `json:"parallel"`
@@ -166,7 +166,7 @@ func apiBatch(ctx context.Context, h apiHub, body []byte) ([]byte, error) {
 }
 
 // apiCommand does one command of a batch whose replies so far have size bytes.
-func apiCommand(ctx context.Context, h apiHub, c map[string]json.RawMessage, size int) (method string, result []byte, err error) {
+func apiCommand(ctx context.Context, h APIHub, c map[string]json.RawMessage, size int) (method string, result []byte, err error) {
 	if len(c) != 1 {
 		return "", nil, hub.Errorf(hub.CodeBadRequest, "batch: a command is an object with one member, its method: this has %d", len(c))
 	}

@@ -122,7 +122,7 @@ func withSequence(data []byte, id string) []byte {
 }
 
 // publishTo publishes to a channel and appends the result.
-func (p Publish) publishTo(ctx context.Context, h apiHub, b []byte, channel string) ([]byte, error) {
+func (p Publish) publishTo(ctx context.Context, h APIHub, b []byte, channel string) ([]byte, error) {
 	m := *p.Message
 	m.Channel = channel
 	p.Message = &m
@@ -153,7 +153,7 @@ func (r receipt) appendMembers(b []byte) []byte {
 	return b
 }
 
-func apiPublish(ctx context.Context, h apiHub, body []byte) ([]byte, error) {
+func apiPublish(ctx context.Context, h APIHub, body []byte) ([]byte, error) {
 	var q struct {
 		channelRequest
 		apiPublication
@@ -161,7 +161,7 @@ func apiPublish(ctx context.Context, h apiHub, body []byte) ([]byte, error) {
 	if err := decodeStrict("publish", body, &q); err != nil {
 		return nil, err
 	}
-	p, err := q.template("publish", h.now)
+	p, err := q.template("publish", h.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -170,7 +170,7 @@ func apiPublish(ctx context.Context, h apiHub, body []byte) ([]byte, error) {
 
 // apiBroadcast publishes to several channels, one after the other; one that
 // fails does not stop the others.
-func apiBroadcast(ctx context.Context, h apiHub, body []byte) ([]byte, error) {
+func apiBroadcast(ctx context.Context, h APIHub, body []byte) ([]byte, error) {
 	var q struct {
 		Channels []string `json:"channels"`
 		apiPublication
@@ -181,7 +181,7 @@ func apiBroadcast(ctx context.Context, h apiHub, body []byte) ([]byte, error) {
 	if n := len(q.Channels); n == 0 || n > apiMaxChannels {
 		return nil, hub.Errorf(hub.CodeBadRequest, "broadcast: there are %d channels: give 1 to %d", n, apiMaxChannels)
 	}
-	p, err := q.template("broadcast", h.now)
+	p, err := q.template("broadcast", h.Now)
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,7 @@ const apiMaxSchedules = 1000
 
 // apiSchedules lists what waits for the channels of a pattern, in the order of
 // IDs. Where "more" is true, the reader goes on behind the last one's ID.
-func apiSchedules(ctx context.Context, h apiHub, body []byte) ([]byte, error) {
+func apiSchedules(ctx context.Context, h APIHub, body []byte) ([]byte, error) {
 	var q struct {
 		channelRequest
 		After string `json:"after"`
@@ -78,9 +78,10 @@ func appendTimetable(b []byte, t hub.Timetable) []byte {
 	return b
 }
 
-func apiScheduleCancel(ctx context.Context, h apiHub, body []byte) ([]byte, error) {
+func apiScheduleCancel(ctx context.Context, h APIHub, body []byte) ([]byte, error) {
 	var q struct {
-		ID string `json:"id"`
+		ID      string `json:"id"`
+		Channel string `json:"channel"` // who names it needs no more than its publish grant
 	}
 	if err := decodeStrict("schedule_cancel", body, &q); err != nil {
 		return nil, err
@@ -88,28 +89,33 @@ func apiScheduleCancel(ctx context.Context, h apiHub, body []byte) ([]byte, erro
 	if q.ID == "" {
 		return nil, hub.Errorf(hub.CodeBadRequest, `schedule_cancel: "id" is missing: give the ID that publish or schedules has told`)
 	}
+	if q.Channel != "" {
+		_, n, err := cancel(ctx, h.Actor, q.Channel, q.ID, "")
+		return apiCancelled(n > 0), err
+	}
 	was, err := h.CancelScheduled(ctx, q.ID)
-	if err != nil {
-		return nil, err
-	}
-	if !was {
-		return []byte(`{"cancelled":false}`), nil
-	}
-	return []byte(`{"cancelled":true}`), nil
+	return apiCancelled(was), err
 }
 
-func apiMessageDelete(ctx context.Context, h apiHub, body []byte) ([]byte, error) {
+func apiCancelled(was bool) []byte {
+	if !was {
+		return []byte(`{"cancelled":false}`)
+	}
+	return []byte(`{"cancelled":true}`)
+}
+
+func apiMessageDelete(ctx context.Context, h APIHub, body []byte) ([]byte, error) {
 	return apiSequenceEvent(ctx, h, eventDelete, body)
 }
 
-func apiMessageClear(ctx context.Context, h apiHub, body []byte) ([]byte, error) {
+func apiMessageClear(ctx context.Context, h APIHub, body []byte) ([]byte, error) {
 	return apiSequenceEvent(ctx, h, eventClear, body)
 }
 
 // apiSequenceEvent tells subscribers what happened to earlier messages. A
 // deletion also cancels what is scheduled with the sequence ID; if it is the ID of a
 // schedule, that is all.
-func apiSequenceEvent(ctx context.Context, h apiHub, event string, body []byte) ([]byte, error) {
+func apiSequenceEvent(ctx context.Context, h APIHub, event string, body []byte) ([]byte, error) {
 	var q struct {
 		channelRequest
 		Sequence string `json:"sequence_id"`

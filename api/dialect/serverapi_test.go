@@ -24,7 +24,7 @@ var (
 // error must be the one that the answer tells.
 func callAPITest(t testing.TB, h *hub.Actor, method, body string) string {
 	t.Helper()
-	reply, err := ServerAPI(t.Context(), h, method, []byte(body), time.Now())
+	reply, err := ServerAPI(t.Context(), APIHub{Actor: h, Now: time.Now()}, method, []byte(body))
 	checkLine(t, reply)
 	var told struct {
 		Error *struct {
@@ -142,7 +142,7 @@ func TestServerAPIBatchStopsWhenItsRepliesGrowTooLong(t *testing.T) {
 		publishTest(t, h, "a", `"`+strings.Repeat("x", 60<<10)+`"`)
 	}
 	history := strings.TrimSuffix(strings.Repeat(`{"history":{"channel":"a","limit":-1}},`, 40), ",")
-	reply, err := ServerAPI(t.Context(), h, "batch", []byte(`{"commands":[`+history+`,{"publish":{"channel":"b","data":1}}]}`), time.Now())
+	reply, err := ServerAPI(t.Context(), APIHub{Actor: h, Now: time.Now()}, "batch", []byte(`{"commands":[`+history+`,{"publish":{"channel":"b","data":1}}]}`))
 	if err != nil || len(reply) > apiBatchBytes+2*apiHistoryBytes {
 		t.Fatalf("the batch takes %d bytes (%v)", len(reply), err)
 	}
@@ -164,7 +164,7 @@ func TestServerAPITellsNothingOfTheInside(t *testing.T) {
 	h := newTestHub(t, hub.Config{})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	reply, err := ServerAPI(ctx, h, "presence", []byte(`{"channel":"a"}`), time.Now())
+	reply, err := ServerAPI(ctx, APIHub{Actor: h, Now: time.Now()}, "presence", []byte(`{"channel":"a"}`))
 	if err == nil || string(reply) != `{"error":{"code":100,"message":"internal error: the hub's log has the cause"}}` {
 		t.Errorf("a request given up is answered with %s (%v)", reply, err)
 	}

@@ -26,13 +26,22 @@ func (c *serveCommand) greet(out io.Writer, addr net.Addr, identity certificates
 			kept = "in " + path
 		}
 	}
+	who := ""
+	switch {
+	case c.Access.Tokens.TokenJWKSURL != "":
+		who, curl = "TOKEN is one whose key is at "+c.Access.Tokens.TokenJWKSURL+"\n", curl+` -H "Authorization: Bearer $TOKEN"`
+	case c.Access.Tokens.configured():
+		who, curl = "TOKEN is one that \"fanfold token --publish news --subscribe news --history news\" makes with the same key.\n", curl+` -H "Authorization: Bearer $TOKEN"`
+	case c.Access.configured():
+		who, curl = "KEY is one of those configured, which \"fanfold key new\" has shown.\n", curl+` -H "X-API-Key: $KEY"`
+	}
 	fmt.Fprintf(out, `Fanfold is running at %[1]s/
 Open that in a browser, then send it a message from a shell:
 
   %[2]s -d "Hello" %[1]s/news
 
-Messages are kept %[3]s. Ctrl-C stops the hub.
-`, url, curl, kept)
+%[4]sMessages are kept %[3]s. Ctrl-C stops the hub.
+`, url, curl, kept, who)
 }
 
 // reachable is an address that a client on this machine can connect to.

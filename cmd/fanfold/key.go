@@ -21,7 +21,7 @@ type keyNewCommand struct {
 	Subscribe []string `env:"-" sep:"none" placeholder:"PATTERN" help:"Let it subscribe to channels like news.>. Repeatable."`
 	Publish   []string `env:"-" sep:"none" placeholder:"PATTERN" help:"Let it publish to channels. Repeatable. Default, if nothing is said of what it may: all."`
 	Presence  []string `env:"-" sep:"none" placeholder:"PATTERN" help:"Let it see who is subscribed to channels. Repeatable."`
-	History   []string `env:"-" sep:"none" placeholder:"PATTERN" help:"Let it read and remove the history of channels. Repeatable."`
+	History   []string `env:"-" sep:"none" placeholder:"PATTERN" help:"Let it read the history of channels, and remove what it may publish to. Repeatable."`
 	Admin     bool     `env:"-" help:"Let it list channels, disconnect users and revoke tokens."`
 }
 

@@ -22,13 +22,14 @@ import (
 // serveCommand holds the settings of a hub.
 type serveCommand struct {
 	Listen      string   `default:"127.0.0.1:1234" placeholder:"ADDR" help:"Address to serve on; port 0 picks a free one. Default: ${default}."`
-	Open        bool     `help:"Serve beyond loopback although anybody who can reach the address may then read and publish everything."`
+	Open        bool     `help:"Serve beyond loopback without keys, although anybody who can reach the address may then read and publish everything."`
 	AllowOrigin []string `placeholder:"ORIGIN" help:"Let pages of another origin, like https://example.com, use the hub; * is any. Repeatable."`
 
 	AllowHost      []string  `placeholder:"NAME" help:"Answer to this host name, like hub.example.com, besides localhost; * is any. Without it, beyond loopback and behind a proxy that is trusted, any name will do. Repeatable."`
 	TrustedProxies []network `placeholder:"CIDR" help:"Believe what proxies of this network, like 10.0.0.0/8 or 127.0.0.1, say of whom they speak for. Repeatable."`
 
-	TLS tlsSettings `embed:""`
+	TLS    tlsSettings    `embed:""`
+	Access accessSettings `embed:""`
 
 	Data   string `default:"fanfold-data" placeholder:"DIR" help:"Folder that keeps the messages. Default: ${default}."`
 	Memory bool   `help:"Keep messages in memory alone: a restart forgets them."`
@@ -61,11 +62,11 @@ func (c *serveCommand) Validate() error {
 		return fmt.Errorf("--data-max-bytes %d: give at least %d, or 0 for no bound", c.DataMaxBytes, minDataBytes)
 	case c.IdempotencyWindow < time.Second || c.IdempotencyWindow > 24*time.Hour:
 		return fmt.Errorf("--idempotency-window %v: give a time from 1s to 24h", c.IdempotencyWindow)
-	case !c.Open && !c.loopback():
-		return fmt.Errorf("--listen %s: beyond loopback anybody who can reach this address could read and publish everything; "+
-			"say --open if that is what you want, or listen on 127.0.0.1 behind a proxy that checks who comes", c.Listen)
+	case !c.Open && !c.loopback() && !c.Access.configured():
+		return fmt.Errorf("--listen %s: beyond loopback anybody who can reach this address could read and publish everything: "+
+			"give servers a key (fanfold key new), or users tokens (--token-key-file), or say --open if that is what you want", c.Listen)
 	}
-	return c.TLS.validate(c.Memory)
+	return errors.Join(c.Access.validate(c.Open), c.TLS.validate(c.Memory))
 }
 
 // minDataBytes is the smallest store worth having: a few of its files.
@@ -79,6 +80,11 @@ func (c *serveCommand) Run(ctx context.Context) error { return c.serve(ctx, os.S
 
 func (c *serveCommand) serve(ctx context.Context, out io.Writer) (err error) {
 	logger := c.logger()
+	gate, err := c.Access.gate(logger)
+	if err != nil {
+		return err
+	}
+	defer gate.watching(ctx)()
 	listener, err := c.listen(ctx)
 	if err != nil {
 		return err
@@ -96,11 +102,12 @@ func (c *serveCommand) serve(ctx context.Context, out io.Writer) (err error) {
 	defer func() { err = errors.Join(err, engine.Close()) }()
 	h, err := hub.New(hub.Config{
 		Engine: engine, Rules: hub.Rules(c.Rules), Name: hostname(), Version: version, OutboxBytes: c.OutboxBytes, MaxMessageBytes: c.maxDataBytes(),
+		Refuses: gate.refuses(), Logger: logger,
 	})
 	if err != nil {
 		return err
 	}
-	handler, err := c.handler(h, logger)
+	handler, err := c.handler(h, gate, logger)
 	if err != nil {
 		return errors.Join(err, h.Shutdown(ctx))
 	}
@@ -166,13 +173,13 @@ func (c *serveCommand) openEngine(ctx context.Context, logger *slog.Logger) (*st
 	return engine, nil
 }
 
-func (c *serveCommand) handler(h *hub.Hub, logger *slog.Logger) (*api.API, error) {
+func (c *serveCommand) handler(h *hub.Hub, gate gate, logger *slog.Logger) (*api.API, error) {
 	fold, err := dialect.ParseFold(c.Fold)
 	if err != nil {
 		return nil, err
 	}
 	return api.New(api.Config{
-		Hub: h, Logger: logger, Page: web.Handler(), PageFiles: web.Files(),
+		Hub: h, Logger: logger, Access: gate.authenticator, Page: web.Handler(), PageFiles: web.Files(),
 		Fold: fold, Version: version, AllowOrigins: c.AllowOrigin, MaxTextBytes: c.MaxMessageBytes,
 		AllowHosts: c.allowHosts(), Loopback: c.loopback(), TrustedProxies: prefixes(c.TrustedProxies),
 	})

@@ -13,8 +13,8 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// rulesKey is the setting whose value is no plain one.
-const rulesKey = "rules"
+// structured are the settings whose values are no plain ones.
+var structured = []string{"rules", "keys", "anonymous"}
 
 // settings are the keys of a configuration file: the names of flags.
 type settings map[string]any
@@ -61,7 +61,7 @@ func (s settings) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, 
 	if !ok || inEnvironment {
 		return nil, nil
 	}
-	if flag.Name == rulesKey {
+	if slices.Contains(structured, flag.Name) {
 		text, err := yaml.Marshal(value)
 		return string(text), err
 	}

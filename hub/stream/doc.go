@@ -9,7 +9,8 @@
 //	at.<id>.<channel>     a message that waits for its time, in a stream of its own
 //	key.<id>              there too: an idempotency key of scheduling was used
 //	mark.>                what must be remembered beside: the rules so far, up to where
-//	                      bytes were trimmed, and which channels are loose; a third stream
+//	                      bytes were trimmed, which channels are loose, and the hubs' own
+//	                      records; a third stream
 //
 // A hub listens on out.<channel> for channels that it has subscribers for, and on
 // nothing else.
@@ -66,7 +67,9 @@
 //	requests    callTimeout for the store's answer to one
 //	schedules   Config.MaxSchedules and scheduleBytes of messages that wait; more:
 //	            CodeLimit. Their IDs, channels and times are in memory
-//	marks       marksBytes; full: CodeFull for a TTL or sequence in one more channel
+//	marks       marksBytes; full: CodeFull for a TTL or sequence in one more channel,
+//	            and for records
+//	records     recordInbox of a kind wait to be heard; full: found within recordsEvery
 //	sequences   maxSequences in memory; of other channels maxSequenceScan messages
 //	            are read for the next one
 //	eras        maxEras; positions from before can't be recovered from
@@ -75,6 +78,6 @@
 //
 // The engine has three of its own: one hands every message to its listener, in
 // the order of the stream; one publishes what was scheduled, each at its time; one, the
-// janitor, trims rules. Each of the latter two has a small one beside it that ends it. The
-// server's and the client's are theirs; [Engine.Close] waits for all.
+// janitor, trims rules. Each of the latter two has a small one beside it that ends it, and so
+// has one for each kind of records that somebody listens to. The server's and the client's are theirs; [Engine.Close] waits for all.
 package stream
