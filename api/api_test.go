@@ -41,7 +41,11 @@ func serveOn(t *testing.T, c api.Config, wrap func(hub.Engine) hub.Engine) (*htt
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := hub.New(hub.Config{Engine: wrap(engine)})
+	config := hub.Config{Engine: wrap(engine), Logger: c.Logger}
+	if c.Access != nil {
+		config.Refuses = c.Access.Revoked.Check
+	}
+	h, err := hub.New(config)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,7 +47,7 @@ var arrows = map[string]arrow{
 		why: "who asks is found out in one place, that can be attacked in tests without a router, a socket or a hub that runs",
 	},
 	"fanfold/api": {
-		may: []string{"fanfold/hub", "fanfold/api/dialect", "github.com/gin-gonic/gin", "github.com/olahol/melody", "github.com/gorilla/websocket"},
+		may: []string{"fanfold/hub", "fanfold/api/access", "fanfold/api/dialect", "github.com/gin-gonic/gin", "github.com/olahol/melody", "github.com/gorilla/websocket"},
 		why: "what carries bytes knows neither the store nor the page",
 	},
 	"fanfold/web": {

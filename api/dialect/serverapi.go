@@ -188,3 +188,8 @@ func apiInfo(ctx context.Context, h APIHub, body []byte) ([]byte, error) {
 	b = appendNumber(b, "uptime", int(info.Uptime/time.Second))
 	return append(b, "}]}"...), nil
 }
+
+// ServerMethods are the names of all methods, in order.
+func ServerMethods() []string {
+	return append(slices.Sorted(maps.Keys(apiMethods)), "batch")
+}
