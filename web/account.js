@@ -33,7 +33,10 @@ export class Account {
     hub.on('denied', () => this.#mayHelp());
     onSubmit(this.#form, () => this.#signIn());
     this.#signOut.addEventListener('click', () => this.#leave());
-    this.#offer.addEventListener('click', () => this.#ask('Paste a token that lets you do more.', true));
+    this.#offer.addEventListener('click', () => {
+      this.#ask('Paste a token or key that lets you do more.', true);
+      control(this.#form, 'token').focus();
+    });
     this.#cancel.addEventListener('click', () => this.#goOn());
     copies(findElement(this.#panel, '[data-part=copy]'), findElement(this.#panel, '[data-part=line]'));
   }
@@ -103,7 +106,8 @@ export class Account {
     this.#cancel.hidden = !optional;
     fill(this.#panel, 'why', why);
     tell(this.#form, 'status', '');
-    control(this.#form, 'token').focus();
+    const elsewhere = document.activeElement !== document.body && !this.#panel.contains(document.activeElement);
+    if (!elsewhere) control(this.#form, 'token').focus(); // else the reader is at something
   }
 
   #signIn() {
