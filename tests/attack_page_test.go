@@ -199,10 +199,13 @@ func TestPolicyStopsWhatGotIn(t *testing.T) {
 			document.head.append(Object.assign(document.createElement("style"), {textContent: "body { background: url(SITE) }"}));
 		})`, "style-src"},
 	} {
-		script := fmt.Sprintf(`(async () => %s)().then(() => "it ran", (error) => error.name + " " + error)`, strings.ReplaceAll(attack.script, "SITE", site))
+		script := fmt.Sprintf(`(async () => %s)().then(() => "it ran", (error) => error.name + " " + error)`, strings.ReplaceAll(attack.script, "SITE", site.origin))
 		got := p.await(script)
 		if !strings.Contains(got, attack.stopped) {
 			t.Errorf("%s: %s", attack.name, got)
+		}
+		if n := site.visits.Swap(0); n > 0 {
+			t.Errorf("%s: the other site was asked %d times", attack.name, n)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -22,20 +23,28 @@ func startVisitor(t testing.TB) *browser {
 	return startBrowser(t, chromedp.Flag("host-resolver-rules", "MAP "+evil+" 127.0.0.1"))
 }
 
-// startSite serves an empty page and returns its origin under each name: with a
-// name and a port that are not the hub's.
-func startSite(t testing.TB) (origin string) {
+// site is another's: it has neither the hub's name nor its port.
+type site struct {
+	origin string
+	visits atomic.Int64 // requests so far
+}
+
+// startSite serves an empty page until the test's end.
+func startSite(t testing.TB) *site {
 	t.Helper()
-	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	s := &site{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		s.visits.Add(1)
 		w.Header().Set("Content-Type", "text/html")
 		fmt.Fprint(w, "<!doctype html><title>You have won</title>")
 	}))
-	t.Cleanup(site.Close)
-	_, port, err := net.SplitHostPort(site.Listener.Addr().String())
+	t.Cleanup(server.Close)
+	_, port, err := net.SplitHostPort(server.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return "http://" + evil + ":" + port
+	s.origin = "http://" + evil + ":" + port
+	return s
 }
 
 // read is a script of another site's that gets something out of the hub, which
@@ -69,7 +78,7 @@ const socketScript = `globalThis.socket = (url, texts, wanted) => new Promise((r
 // site, each of them works.
 func TestCrossSiteRead(t *testing.T) {
 	t.Parallel()
-	site := startSite(t)
+	site := startSite(t).origin
 	page := startVisitor(t).visit(site)
 	for _, defended := range []bool{true, false} {
 		h := startSiteHub(t, defended, site)
@@ -138,7 +147,7 @@ var stealthy = []struct{ name, script string }{
 // Where the hub allows that site, what tells its origin gets through.
 func TestCrossSitePublish(t *testing.T) {
 	t.Parallel()
-	site := startSite(t)
+	site := startSite(t).origin
 	b := startVisitor(t)
 	for _, defended := range []bool{true, false} {
 		h := startSiteHub(t, defended, site)
@@ -161,7 +170,7 @@ func TestCrossSitePublish(t *testing.T) {
 // The same address in the hub's own page publishes.
 func TestCrossSitePublishByAddress(t *testing.T) {
 	t.Parallel()
-	site := startSite(t)
+	site := startSite(t).origin
 	b := startVisitor(t)
 	h := startHub(t)
 	for i, attack := range stealthy {
@@ -233,7 +242,7 @@ func TestDNSRebindingInABrowser(t *testing.T) {
 // clicked: neither another site nor one of another port.
 func TestClickjacking(t *testing.T) {
 	t.Parallel()
-	site := startSite(t)
+	site := startSite(t).origin
 	b := startVisitor(t)
 	h := startHub(t)
 	for _, origin := range []string{site, strings.Replace(site, evil, "127.0.0.1", 1)} {
