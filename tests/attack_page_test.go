@@ -87,6 +87,30 @@ func TestMarkupInTheAddressIsText(t *testing.T) {
 	}
 }
 
+// Nor is what a token says of its bearer, of the others or of the reader.
+func TestMarkupInATokenIsText(t *testing.T) {
+	t.Parallel()
+	h, token := closedHub(t)
+	p := startBrowser(t).blank()
+	if _, err := call(p, page.SetBypassCSP, page.SetBypassCSPParams{Enabled: true}); err != nil {
+		t.Fatal(err)
+	}
+	p.do("open the page", chromedp.Navigate(h.url+"/news"))
+	const reader = `<img src=x onerror=broken=1>`
+	p.wantText("region", "Sign in", "asks who you are")
+	p.signIn(token(reader, "--info", jsonOf(t, map[string]any{"name": markup[0]})))
+	p.wantShown("#account bdi", reader)
+	p.wantShown("#chat .people bdi", markup[0]+" ("+reader+")")
+	for _, text := range []string{reader, markup[2], markup[6]} {
+		h.intrudeWith(token(text, "--info", jsonOf(t, map[string]any{"name": text})), "a text")
+		p.wantShown("#chat [data-part=sender], #chat .people bdi", text)
+		p.wantShown("#feed [data-part=sender]", text)
+	}
+	if found := p.evaluate(foreign); found != "[]" {
+		t.Errorf("the page has %s in it", found)
+	}
+}
+
 // foreign lists what the page did not make itself, and where its messages' links
 // lead.
 const foreign = `JSON.stringify([
@@ -113,10 +137,16 @@ func (h *hub) publishMarkup(text, address string) {
 // and returns once that is stored.
 func (h *hub) intrude(text string) {
 	h.t.Helper()
+	h.intrudeWith("", text)
+}
+
+// intrudeWith is intrude with a token, if it is not "".
+func (h *hub) intrudeWith(token, text string) {
+	h.t.Helper()
 	s := h.dial("/connection/websocket")
 	name := map[string]any{"name": text}
 	for id, command := range []map[string]any{
-		{"connect": map[string]any{"data": name}},
+		{"connect": map[string]any{"data": name, "token": token}},
 		{"subscribe": map[string]any{"channel": "chat.lobby", "data": name}},
 		{"subscribe": map[string]any{"channel": "news", "data": name}},
 		{"publish": map[string]any{"channel": "chat.lobby", "data": text}},

@@ -15,13 +15,13 @@ import (
 
 // closedHub starts a hub that lets nobody in without a token, and returns what
 // makes one for a user who may use all of the page.
-func closedHub(t *testing.T) (h *hub, token func(user string, args ...string) string) {
+func closedHub(t *testing.T, args ...string) (h *hub, token func(user string, args ...string) string) {
 	t.Helper()
 	secret := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(secret, []byte("a secret of more than 32 bytes for the tests\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	h = startHub(t, "--token-key-file", secret, "--token-leeway", "0s")
+	h = startHub(t, append(args, "--token-key-file", secret, "--token-leeway", "0s")...)
 	return h, func(user string, args ...string) string {
 		t.Helper()
 		all := []string{"token", "--token-key-file", secret, "--sub", user, "--subscribe", ">", "--publish", ">", "--presence", ">", "--history", ">"}

@@ -68,7 +68,7 @@ export function senderOf(info) {
   if (!info) return 'server';
   if (!info.user) return nameOf(info) || 'anonymous';
   const name = nameOf({client: '', conn_info: info.conn_info});
-  return name && name !== info.user ? `${name} (${info.user})` : info.user;
+  return name && !info.user.startsWith(name) ? `${name} (${info.user})` : info.user;
 }
 
 /**
