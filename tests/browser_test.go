@@ -78,6 +78,23 @@ type mistakes struct {
 // threw an exception or broke its own security policy.
 func (b *browser) open(url string) *tab {
 	b.t.Helper()
+	p := b.blank()
+	p.do("open "+url, chromedp.Navigate(url))
+	b.t.Cleanup(p.check)
+	return p
+}
+
+// visit opens a URL of somebody whose mistakes are not ours.
+func (b *browser) visit(url string) *tab {
+	b.t.Helper()
+	p := b.blank()
+	p.do("visit "+url, chromedp.Navigate(url))
+	return p
+}
+
+// blank opens an empty tab.
+func (b *browser) blank() *tab {
+	b.t.Helper()
 	ctx, cancel := chromedp.NewContext(b.ctx)
 	b.t.Cleanup(cancel)
 	p := &tab{t: b.t, ctx: ctx, wrong: &mistakes{}}
@@ -87,8 +104,6 @@ func (b *browser) open(url string) *tab {
 	if _, err := chromedp.Call(ctx, log.Enable, cdp.Empty{}); err != nil {
 		b.t.Fatal(err)
 	}
-	p.do("open "+url, chromedp.Navigate(url))
-	b.t.Cleanup(p.check)
 	return p
 }
 
@@ -118,6 +133,13 @@ func (m *mistakes) listen(event any) {
 			m.list = append(m.list, e.Entry.Text)
 		}
 	}
+}
+
+// said reports whether the browser has complained about the page with a text.
+func (m *mistakes) said(text string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.ContainsFunc(m.list, func(mistake string) bool { return strings.Contains(mistake, text) })
 }
 
 // check fails the test for the page's mistakes, and keeps a picture of the page
@@ -234,6 +256,36 @@ func (p *tab) evaluate(expression string) string {
 		p.t.Fatalf("evaluate %s: %v", expression, err)
 	}
 	return value
+}
+
+// await returns what a promise resolves to in the page, as text. The script obeys
+// the page's policy.
+func (p *tab) await(promise string) string {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	value, err := chromedp.Run(ctx, chromedp.Evaluate[string](promise, chromedp.EvalAwaitPromise,
+		func(p *runtime.EvaluateParams) { p.AllowUnsafeEvalBlockedByCSP = new(false) }))
+	if err != nil {
+		p.t.Fatalf("await %s: %v", promise, err)
+	}
+	return value
+}
+
+// reloaded does what makes the page load itself again, and returns once it has. It
+// asks for nothing meanwhile that needs the page's accessibility tree, on which Chromium
+// can hang while the page is being replaced.
+func (p *tab) reloaded(action func()) {
+	p.t.Helper()
+	const age = `document.readyState === "complete" ? String(performance.timeOrigin) : ""`
+	before := p.evaluate(age)
+	action()
+	eventually(p.t, "the page has loaded again", func() bool {
+		ctx, cancel := context.WithTimeout(p.ctx, patience)
+		defer cancel()
+		now, err := chromedp.Run(ctx, chromedp.Evaluate[string](age))
+		return err == nil && now != "" && now != before
+	})
 }
 
 // press presses keys, such as "\r" for Enter, where the focus is.

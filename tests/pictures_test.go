@@ -14,8 +14,33 @@ import (
 func TestPageLooks(t *testing.T) {
 	t.Parallel()
 	h := startHub(t)
-	b := startBrowser(t)
-	p := furnish(h, b)
+	p := furnish(h, startBrowser(t))
+	p.takePictures("", func() { p.click("button", "Dismiss") })
+}
+
+// So does the page of a hub that asks who comes, before and after signing in.
+func TestSignInLooks(t *testing.T) {
+	t.Parallel()
+	h, token := closedHub(t)
+	h.publish("news", "Build 1847 passed", bearer(token("ci")), "Title: Nightly build", "Tags: ci,nightly")
+	p := startBrowser(t).open(h.url + "/news")
+	p.wantText("region", "Sign in", "asks who you are")
+	p.click("DisclosureTriangle", "How to get a token")
+	p.takePictures("sign-in-", func() {})
+	p.signIn(token("ada", "--info", `{"name":"Ada Lovelace"}`))
+	p.in("Channel feed").fill("textbox", "Message", "Then the release can go out")
+	p.press("\r")
+	p.in("Chat").fill("textbox", "Chat message", "Who is on duty tonight?")
+	p.press("\r")
+	p.wantText("log", "Messages", "Build 1847", "go out")
+	p.wantText("log", "Chat messages", "on duty")
+	p.takePictures("signed-in-", func() {})
+}
+
+// takePictures takes a picture of the page in each look and checks that it fits.
+// narrow makes room on the phone.
+func (p *tab) takePictures(prefix string, narrow func()) {
+	p.t.Helper()
 	folder := "artifacts"
 	if *updatePictures {
 		folder = "pictures"
@@ -32,21 +57,22 @@ func TestPageLooks(t *testing.T) {
 		if _, err := call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: look.scheme}},
 		}); err != nil {
-			t.Fatal(err)
+			p.t.Fatal(err)
 		}
-		eventually(t, "the page is no wider than the "+look.name+" window", func() bool {
+		eventually(p.t, "the page is no wider than the "+look.name+" window", func() bool {
 			return evaluate[int64](p, "document.documentElement.scrollWidth") <= look.width
 		})
 		dark := evaluate[bool](p, `getComputedStyle(document.body).backgroundColor.match(/\d+/g).slice(0, 3).every((part) => part < 128)`)
 		if dark != (look.scheme == "dark") {
-			t.Errorf("%s: the background is dark: %v", look.name, dark)
+			p.t.Errorf("%s: the background is dark: %v", look.name, dark)
 		}
 		if look.name == "phone" {
-			p.click("button", "Dismiss")
+			narrow()
 		}
 		p.run("document.activeElement.blur(); scrollTo(0, 0)")
-		p.picture(filepath.Join(folder, look.name+".png"))
+		p.picture(filepath.Join(folder, prefix+look.name+".png"))
 	}
+	p.do("resize", chromedp.EmulateViewport(1280, 1000, chromedp.EmulateScale(2)))
 }
 
 // furnish opens a page with what a busy day leaves in it, the last message as a

@@ -1,8 +1,9 @@
+import {Account} from './account.js';
 import {Chat} from './chat.js';
-import {helloLine} from './curl.js';
+import {helloLine, word} from './curl.js';
 import {copies, fill, findElement, tell} from './dom.js';
 import {Echo} from './echo.js';
-import {Fanfold} from './fanfold.js';
+import {Fanfold, needsCredential} from './fanfold.js';
 import {Feed, isPattern} from './feed.js';
 import {Notifications} from './notifications.js';
 import {Status} from './status.js';
@@ -14,11 +15,13 @@ const base = new URL('.', location.href).href;
 const title = document.title;
 let identity = {name: chosenName()};
 let unread = 0;
+let asksWho = false; // the hub takes no requests without a token or key
 
 const hub = new Fanfold(socketURL('connection/websocket'), {data: identity});
+const account = new Account(hub);
 new Status(hub);
-const echo = new Echo(socketURL(''));
-const notifications = new Notifications(base);
+const echo = new Echo(socketURL(''), () => hub.token);
+const notifications = new Notifications(base, () => hub.token);
 const chat = new Chat(hub, identity, rename);
 const feed = new Feed(hub, {
   identity: () => identity,
@@ -31,9 +34,17 @@ const feed = new Feed(hub, {
 });
 
 copies(findElement(document, '#intro [data-part=copy]'), findElement(document, '#intro [data-part=curl]'));
-hub.on('state', ({state}) => {
+hub.on('state', ({state, code}) => {
   if (state !== 'connecting') showOffline(state !== 'connected');
-  if (state === 'connected') echo.connectIfLost();
+  if (state === 'connected') {
+    echo.connectIfLost();
+    showChannels(feed.channels);
+    chat.welcome(hub.token !== '');
+  }
+  if (!needsCredential(code)) return;
+  asksWho = true;
+  echo.rest('not signed in');
+  showChannels(feed.channels);
 });
 addEventListener('online', reconnect);
 addEventListener('pageshow', reconnect);
@@ -77,7 +88,8 @@ function showChannels(channels) {
   const [first = DEFAULT_CHANNEL, ...others] = channels;
   const example = first.replaceAll(/[*>]/g, 'example');
   fill(findElement(document, '#intro'), 'channel', first);
-  fill(findElement(document, '#intro'), 'curl', helloLine(base, example));
+  fill(findElement(document, '#intro'), 'curl', helloLine(base, example, asksWho || hub.token !== ''));
+  account.explain(word(first));
   notifications.suggest(channels.find((name) => !isPattern(name)) ?? example);
   showTitle();
   if (String(channelsInAddress()) === String(channels) || channels.length === 0) return;

@@ -1,4 +1,4 @@
-import {control, fill, find, findElement, messageOf, onSubmit, showTime, stamp} from './dom.js';
+import {control, fill, fillSender, find, findElement, messageOf, onSubmit, showTime, stamp} from './dom.js';
 import {Log} from './log.js';
 import {contentOf, senderOf} from './message.js';
 
@@ -19,7 +19,7 @@ export class Chat {
   #people = findElement(this.#root, '[data-part=people]');
   #form = find(this.#root, 'form[name=chat]', HTMLFormElement);
   #nameForm = find(this.#root, 'form[name=name]', HTMLFormElement);
-  /** @type {Map<string, string>} names by client id, of those who are here */
+  /** @type {Map<string, ClientInfo>} by client id, of those who are here */
   #here = new Map();
   /** @type {Set<string>} client ids that left while presence was being asked for */
   #gone = new Set();
@@ -51,6 +51,11 @@ export class Chat {
   /** Takes part under another name. @param {{name: string}} identity */
   introduce(identity) {
     this.#hub.renew(this.#sub, identity);
+  }
+
+  /** Who has signed in goes by that name. @param {boolean} signedIn */
+  welcome(signedIn) {
+    this.#nameForm.hidden = signedIn;
   }
 
   async #send() {
@@ -104,7 +109,7 @@ export class Chat {
   #joined(info) {
     const name = senderOf(info);
     const before = this.#lastLeft?.id === info.client ? this.#lastLeft : null;
-    this.#here.set(info.client, name);
+    this.#here.set(info.client, info);
     this.#gone.delete(info.client);
     this.#showPeople();
     this.#log.soon(() => {
@@ -129,18 +134,18 @@ export class Chat {
 
   /** @param {ClientInfo[] | null} people null: not known */
   #setHere(people) {
-    this.#here = new Map(people?.map((info) => [info.client, senderOf(info)]));
+    this.#here = new Map(people?.map((info) => [info.client, info]));
     this.#showPeople();
     if (!people) fill(this.#root, 'count', 'not known without a connection');
   }
 
   #showPeople() {
-    const byName = [...this.#here].sort(([, a], [, b]) => a.localeCompare(b));
+    const byName = [...this.#here.values()].sort((a, b) => senderOf(a).localeCompare(senderOf(b)));
     fill(this.#root, 'count', String(byName.length));
-    this.#people.replaceChildren(...byName.map(([id, name]) => {
+    this.#people.replaceChildren(...byName.map((info) => {
       const person = stamp('person');
-      fill(person, 'name', name);
-      fill(person, 'you', id === this.#hub.id ? '(you)' : '');
+      fillSender(person, info);
+      fill(person, 'you', info.client === this.#hub.id ? '(you)' : '');
       return person;
     }));
   }
@@ -162,7 +167,7 @@ function messageRow({data, info, time = Date.now()}, me) {
   const row = stamp('chat-row');
   const {title, text} = contentOf(data);
   row.toggleAttribute('data-own', info?.client === me);
-  fill(row, 'sender', senderOf(info));
+  fillSender(row, info);
   fill(row, 'text', title ? `${title}: ${text}` : text);
   showTime(row, time);
   return row;

@@ -53,25 +53,35 @@ export function channelURL(base, channel) {
   return base + encodeURIComponent(channel);
 }
 
-/** @param {PublishRequest} request */
-export function curlLine({url, headers, body}) {
+/** What a line shows in place of the token, which is nobody's to read over a shoulder. */
+const BEARER = '-H "Authorization: Bearer $TOKEN" ';
+
+/** @param {PublishRequest} request @param {boolean} bearer whether it is to show a token */
+export function curlLine({url, headers, body}, bearer) {
   const options = Object.entries(headers).map(([name, value]) => `-H ${quoted(`${name}: ${value}`)} `);
   const data = body.startsWith('@') ? '--data-raw' : '-d'; // -d reads @name from a file
-  return `curl ${options.join('')}${data} ${quoted(body)} ${word(url)}`;
+  return `curl ${bearer ? BEARER : ''}${options.join('')}${data} ${quoted(body)} ${word(url)}`;
 }
 
-/** The line that says hello. @param {string} base the hub's address, ending in a slash @param {string} channel */
-export function helloLine(base, channel) {
-  return `curl -d "Hello" ${word(channelURL(base, channel))}`;
+/**
+ * The line that says hello.
+ * @param {string} base the hub's address, ending in a slash
+ * @param {string} channel
+ * @param {boolean} bearer whether it is to show a token
+ */
+export function helloLine(base, channel, bearer) {
+  return `curl ${bearer ? BEARER : ''}-d "Hello" ${word(channelURL(base, channel))}`;
 }
 
-/** @param {PublishRequest} request */
-export function send({url, headers, body}) {
-  return fetch(url, {method: 'POST', headers: {'Content-Type': FORM, ...headers}, body});
+/** @param {PublishRequest} request @param {string} token or key to show; '': none */
+export function send({url, headers, body}, token) {
+  const authorization = present({Authorization: token && `Bearer ${token}`});
+  // The page has no referrer, for want of which a browser might make its Origin null too.
+  return fetch(url, {method: 'POST', headers: {'Content-Type': FORM, ...authorization, ...headers}, body, referrerPolicy: 'same-origin'});
 }
 
 /** Quotes for a POSIX shell what has to be. @param {string} text */
-function word(text) {
+export function word(text) {
   return /^[\w@%+:,./-]+$/.test(text) ? text : quoted(text);
 }
 

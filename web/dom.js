@@ -1,3 +1,5 @@
+import {senderOf} from './message.js';
+
 /**
  * Finds the one element that must be there.
  * @template {Element} T
@@ -36,6 +38,15 @@ export function fill(element, part, text) {
   target.textContent = text;
   target.hidden = text === '';
   return target;
+}
+
+/**
+ * Fills in who a client is, and marks whom the hub knows: anybody can call themselves anything.
+ * @param {Element} element
+ * @param {import('./subscription.js').ClientInfo | undefined} info
+ */
+export function fillSender(element, info) {
+  fill(element, 'sender', senderOf(info)).toggleAttribute('data-known', Boolean(info?.user));
 }
 
 /**

@@ -1,3 +1,4 @@
+import {authQuery} from './credential.js';
 import {control, fill, find, findElement, onSubmit, stamp} from './dom.js';
 import {Retry} from './retry.js';
 
@@ -24,10 +25,15 @@ export class Echo {
   /** @type {Sent[]} */
   #waiting = [];
   #base;
+  #token;
 
-  /** @param {URL} base the hub's, with ws or wss */
-  constructor(base) {
+  /**
+   * @param {URL} base the hub's, with ws or wss
+   * @param {() => string} token that is to be shown to the hub; '': none
+   */
+  constructor(base, token) {
     this.#base = base;
+    this.#token = token;
     onSubmit(this.#form, () => this.#send());
     this.#ascii.addEventListener('change', () => this.connect());
     this.connect();
@@ -44,10 +50,19 @@ export class Echo {
     if (!this.#socket) this.#retry.now();
   }
 
+  /** Stays away until the next connect. @param {string} why */
+  rest(why) {
+    this.#hangUp();
+    this.#retry.cancel();
+    this.#say('waiting', why);
+  }
+
   #open() {
     const url = new URL(this.#base);
     if (this.#ascii.checked) url.searchParams.set('fold', 'ascii');
     fill(this.#root, 'url', url.href);
+    const token = this.#token(); // a WebSocket of a browser's can carry it in its address alone
+    if (token) url.searchParams.set('auth', authQuery(token));
     this.#say('waiting', 'connecting');
     this.#socket = new WebSocket(url);
     this.#socket.onopen = () => {

@@ -17,11 +17,13 @@ import {Emitter, FanfoldError, Subscription} from './subscription.js';
  * @typedef {import('./subscription.js').ClientInfo} ClientInfo
  * @typedef {import('./subscription.js').Publication} Publication
  *
- * State: waiting is between two attempts to connect; refused and closed last until connect.
- * Event resumed: a subscription goes on, with everything it missed or perhaps not.
+ * State: waiting is between two attempts to connect; refused and closed last until connect. Of
+ * refused the reason is the hub's own word; code is why, see needsCredential.
+ * Events: resumed says that a subscription goes on, with everything it missed or perhaps not;
+ * denied that a command needs a grant that the hub has not given.
  * @typedef {'closed' | 'connecting' | 'connected' | 'waiting' | 'refused'} State
  *
- * @typedef {{state: {state: State, reason: string}, countdown: {seconds: number},
+ * @typedef {{state: {state: State, reason: string, code: number}, countdown: {seconds: number}, denied: null,
  *   resumed: {channel: string, recovered: boolean, count: number}}} ClientEvents
  *
  * @typedef {{resolve: (result: any) => void, reject: (error: FanfoldError) => void,
@@ -33,10 +35,20 @@ export const NO_CONNECTION = 1;
 export const NO_ANSWER = 2;
 
 const GRACE = 10_000; // ms by which a ping may be late
-const TOKEN_EXPIRED = 109;
+/** Codes of a refusal: of the protocol's connect command, or of the connection's end. */
+const UNAUTHORIZED = 101;
+const PERMISSION_DENIED = 103;
+export const TOKEN_EXPIRED = 109;
+const INVALID_TOKEN = 3500;
+const BAD_REQUEST = 3501; // of a connect without a token: that one is missing
 const BROKEN = 3000; // close codes, as if the hub had sent them
 const TRY_LATER = 3004;
 const REFUSED = 3500;
+
+/** Whether the hub asks for a token or key, or for a better one. @param {number} code of a refusal */
+export function needsCredential(code) {
+  return [UNAUTHORIZED, PERMISSION_DENIED, TOKEN_EXPIRED, INVALID_TOKEN].includes(code);
+}
 
 /**
  * Fanfold is a client of one hub.
@@ -49,6 +61,10 @@ export class Fanfold extends Emitter {
   id = '';
   /** Describes this client to others, from the next connection on. */
   data;
+  /** The token or key to show, from the next connection on; '': none. */
+  token = '';
+  /** When the hub will no longer honour the token, in ms since 1970; 0: never, or it did not say. */
+  expires = 0;
   #url;
   #timeout;
   #lastId = 0;
@@ -78,6 +94,14 @@ export class Fanfold extends Emitter {
   /** Connects; at once if a retry is waiting. Does nothing if connected or about to be. */
   connect() {
     if (this.state !== 'connected' && this.state !== 'connecting') this.#retry.now();
+  }
+
+  /** Connects anew, as the bearer of another token. Subscriptions go on where they were. @param {string} token */
+  reconnectAs(token) {
+    this.token = token;
+    this.#retry.cancel();
+    this.#disconnect('the connection is made anew');
+    this.#retry.now();
   }
 
   /** Disconnects until the next connect. */
@@ -171,15 +195,16 @@ export class Fanfold extends Emitter {
 
   /** Connects and subscribes to everything, in one frame. */
   #greet() {
-    const connect = this.#command('connect', {name: 'fanfold-page', data: this.data},
+    const connect = this.#command('connect', {name: 'fanfold-page', data: this.data, token: this.token || undefined},
       (result) => this.#greeted(result),
-      (error) => error.code >= 100 && this.#lost(error.temporary ? TRY_LATER : REFUSED, error.message));
+      (error) => error.code >= 100 && this.#lost(error.temporary ? TRY_LATER : REFUSED, error.message, error.code));
     this.#send([connect, ...[...this.#subscriptions.values()].flatMap((sub) => this.#subscribeCommands(sub))]);
   }
 
-  /** @param {{client: string, ping?: number, pong?: boolean}} result */
-  #greeted({client, ping, pong}) {
+  /** @param {{client: string, ping?: number, pong?: boolean, expires?: boolean, ttl?: number}} result */
+  #greeted({client, ping, pong, expires, ttl}) {
     this.id = client;
+    this.expires = expires && ttl ? Date.now() + ttl * 1000 : 0;
     this.#pong = pong === true;
     this.#silence = ping ? ping * 1000 + GRACE : 0;
     this.#watch();
@@ -270,7 +295,8 @@ export class Fanfold extends Emitter {
     this.#calls.delete(id);
     clearTimeout(call.timer);
     if (!error) return call.resolve(Object.values(result)[0] ?? {});
-    call.reject(new FanfoldError(error.code, error.message, error.temporary || error.code === TOKEN_EXPIRED));
+    if (error.code === PERMISSION_DENIED) this.emit('denied', null);
+    call.reject(new FanfoldError(error.code, error.message, error.temporary));
   }
 
   /** @param {{channel: string, pub?: Publication, join?: any, leave?: any, unsubscribe?: any}} push */
@@ -291,11 +317,12 @@ export class Fanfold extends Emitter {
     if (this.#silence) this.#watchdog = setTimeout(() => this.#lost(BROKEN, 'the hub fell silent'), this.#silence);
   }
 
-  /** @param {number} code of the WebSocket's end @param {string} reason */
-  #lost(code, reason) {
+  /** @param {number} code of the WebSocket's end @param {string} reason @param {number} [why] a better code */
+  #lost(code, reason, why = code) {
     this.#disconnect('the connection was lost before the hub answered');
+    if (why === BAD_REQUEST && this.state === 'connecting' && !this.token) why = UNAUTHORIZED;
     const final = (code >= 3500 && code < 4000) || (code >= 4500 && code < 5000) || code === 1009;
-    this.#become(final ? 'refused' : 'waiting', reason || `code ${code}`);
+    this.#become(final ? 'refused' : 'waiting', reason || `code ${code}`, why);
     if (!final) this.#retry.schedule();
   }
 
@@ -317,9 +344,9 @@ export class Fanfold extends Emitter {
     for (const sub of this.#subscriptions.values()) sub.suspend();
   }
 
-  /** @param {State} state @param {string} [reason] */
-  #become(state, reason = '') {
+  /** @param {State} state @param {string} [reason] @param {number} [code] */
+  #become(state, reason = '', code = 0) {
     this.state = state;
-    this.emit('state', {state, reason});
+    this.emit('state', {state, reason, code});
   }
 }

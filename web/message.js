@@ -6,6 +6,7 @@
  */
 
 const DEFAULT_PRIORITY = 3; // of 1 to 5
+const LONGEST_NAME = 40;
 
 /** @param {unknown} data @returns {Content} */
 export function contentOf(data) {
@@ -59,12 +60,15 @@ export function sequenceOf(data, {epoch, offset}) {
 const digit = (/** @type {number} */ n) => String.fromCharCode(n + (n < 10 ? 48 : n < 36 ? 55 : 61));
 
 /**
- * Who published a message.
+ * Who published a message: the user that the hub knows, with the name in their token if it has
+ * one; else what the client calls itself.
  * @param {import('./subscription.js').ClientInfo | undefined} info
  */
 export function senderOf(info) {
   if (!info) return 'server';
-  return nameOf(info) || 'anonymous';
+  if (!info.user) return nameOf(info) || 'anonymous';
+  const name = nameOf({client: '', conn_info: info.conn_info});
+  return name && !info.user.startsWith(name) ? `${name} (${info.user})` : info.user;
 }
 
 /**
@@ -73,7 +77,7 @@ export function senderOf(info) {
  */
 export function nameOf({chan_info, conn_info}) {
   const names = [chan_info?.name, conn_info?.name];
-  return names.find((name) => typeof name === 'string' && name.trim() !== '')?.slice(0, 40) ?? '';
+  return names.find((name) => typeof name === 'string' && name.trim() !== '')?.slice(0, LONGEST_NAME) ?? '';
 }
 
 /**

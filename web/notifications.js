@@ -17,10 +17,15 @@ export class Notifications {
   #allow = find(this.#root, '[data-part=allow]', HTMLButtonElement);
   #toasts = findElement(document, '[data-part=toasts]');
   #base;
+  #token;
 
-  /** @param {string} base the hub's address, ending in a slash */
-  constructor(base) {
+  /**
+   * @param {string} base the hub's address, ending in a slash
+   * @param {() => string} token that is to be shown to the hub; '': none
+   */
+  constructor(base, token) {
     this.#base = base;
+    this.#token = token;
     onSubmit(this.#form, () => this.#send());
     this.#form.addEventListener('input', () => this.#showLine());
     copies(findElement(this.#root, '[data-part=copy]'), this.#line);
@@ -60,12 +65,12 @@ export class Notifications {
   }
 
   #showLine() {
-    this.#line.textContent = curlLine(this.#request());
+    this.#line.textContent = curlLine(this.#request(), this.#token() !== '');
   }
 
   async #send() {
     const channel = control(this.#form, 'channel').value.trim();
-    const response = await send(this.#request()).catch(() => {
+    const response = await send(this.#request(), this.#token()).catch(() => {
       throw new Error('Not sent: the hub did not answer.');
     });
     const reply = await response.json().catch(() => ({}));

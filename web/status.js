@@ -1,4 +1,5 @@
 import {fill, find, findElement} from './dom.js';
+import {needsCredential} from './fanfold.js';
 import {missed} from './feed.js';
 
 const REPORT_SHOWN = 30_000; // ms
@@ -16,24 +17,25 @@ export class Status {
 
   /** @param {import('./fanfold.js').Fanfold} hub */
   constructor(hub) {
-    hub.on('state', ({state, reason}) => this.#show(state, reason));
+    hub.on('state', ({state, reason, code}) => this.#show(state, reason, needsCredential(code)));
     hub.on('countdown', ({seconds}) => fill(this.#root, 'countdown', `retry in ${seconds} s`));
     hub.on('resumed', ({channel, recovered, count}) => this.#resumed(channel, recovered, count));
     this.#button.addEventListener('click', () => hub.connect());
   }
 
-  /** @param {import('./fanfold.js').State} state @param {string} reason */
-  #show(state, reason) {
-    if (state === 'waiting') this.#lostBefore = true;
-    this.#root.dataset.state = state;
-    fill(this.#root, 'state', this.#word(state));
+  /** @param {import('./fanfold.js').State} state @param {string} reason @param {boolean} anonymous */
+  #show(state, reason, anonymous) {
+    const signedOut = state === 'refused' && anonymous; // the account tells the rest
+    if (state === 'waiting' || signedOut) this.#lostBefore = true;
+    this.#root.dataset.state = signedOut ? 'signed-out' : state;
+    fill(this.#root, 'state', signedOut ? 'Not signed in' : this.#word(state));
     fill(this.#root, 'countdown', '');
-    this.#button.hidden = state !== 'waiting' && state !== 'refused';
+    this.#button.hidden = signedOut || state !== 'waiting' && state !== 'refused';
     this.#button.textContent = state === 'refused' ? 'Try again' : 'Retry now';
     this.#reporting = state === 'connected' && this.#lostBefore;
     this.#count = 0;
     this.#gaps = [];
-    this.#report(state === 'refused' ? reason : '');
+    this.#report(state === 'refused' && !signedOut ? reason : '');
   }
 
   /** @param {import('./fanfold.js').State} state */

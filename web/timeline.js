@@ -1,6 +1,6 @@
-import {fill, findElement, showTime, stamp} from './dom.js';
+import {fill, fillSender, findElement, showTime, stamp} from './dom.js';
 import {Log} from './log.js';
-import {contentOf, senderOf, sequenceOf} from './message.js';
+import {contentOf, sequenceOf} from './message.js';
 
 /**
  * Entry is a message as the timeline takes it.
@@ -160,7 +160,7 @@ function rowElement(channel, time, {data, offset, info}) {
   element.dataset.priority = String(content.priority);
   showTime(element, time);
   fill(element, 'channel', channel);
-  fill(element, 'sender', senderOf(info));
+  fillSender(element, info);
   fill(element, 'offset', offset ? `offset ${offset}` : 'not stored');
   fill(element, 'title', content.title);
   fill(element, 'text', content.text);

@@ -3,14 +3,9 @@
 package web
 
 import (
-	"bytes"
-	"crypto/sha256"
 	"embed"
-	"encoding/hex"
 	"net/http"
-	"path"
 	"strings"
-	"time"
 )
 
 // index is what every channel's address shows.
@@ -18,25 +13,6 @@ const index = "index.html"
 
 //go:embed *.html *.css *.js *.svg
 var embedded embed.FS
-
-// contentTypes has every kind of file that is embedded. The system's own table
-// of types is not asked: it differs between machines.
-var contentTypes = map[string]string{
-	".css":  "text/css; charset=utf-8",
-	".html": "text/html; charset=utf-8",
-	".js":   "text/javascript; charset=utf-8",
-	".svg":  "image/svg+xml",
-}
-
-// policy lets the page load and reach its own hub alone, and nobody frame it.
-const policy = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-
-// file is one embedded file, ready to be served.
-type file struct {
-	content     []byte
-	contentType string
-	etag        string // strong: of the content
-}
 
 // Files lists the names of the files that [Handler] serves, sorted; none of them
 // has a slash. A channel of such a name has no page.
@@ -59,6 +35,7 @@ func Files() []string {
 func Handler() http.Handler {
 	files := load()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		protect(w.Header())
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			w.Header().Set("Allow", "GET, HEAD")
 			http.Error(w, "the page can only be read: use GET or HEAD", http.StatusMethodNotAllowed)
@@ -84,24 +61,7 @@ func load() map[string]file {
 		if err != nil {
 			panic("read the embedded page: " + err.Error())
 		}
-		sum := sha256.Sum256(content)
-		files[name] = file{
-			content:     content,
-			contentType: contentTypes[path.Ext(name)],
-			etag:        `"` + hex.EncodeToString(sum[:16]) + `"`,
-		}
+		files[name] = newFile(name, content)
 	}
 	return files
-}
-
-func (f file) serve(w http.ResponseWriter, r *http.Request) {
-	h := w.Header()
-	h.Set("Content-Type", f.contentType)
-	h.Set("ETag", f.etag)
-	h.Set("Cache-Control", "no-cache")
-	h.Set("Content-Security-Policy", policy)
-	h.Set("Referrer-Policy", "same-origin") // no-referrer would make the Origin of POST null
-	h.Set("X-Content-Type-Options", "nosniff")
-	// With an ETag and no time, this answers If-None-Match and HEAD.
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.content))
 }

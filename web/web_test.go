@@ -1,16 +1,21 @@
 package web
 
 import (
+	"bytes"
+	"compress/gzip"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
 
-// maxPageBytes keeps the page quick to load and to read.
+// maxPageBytes keeps the page quick to load: what a browser that takes gzip
+// transfers for its first view of it.
 const maxPageBytes = 100_000
 
 func get(t *testing.T, method, target string, header ...string) *httptest.ResponseRecorder {
@@ -24,42 +29,130 @@ func get(t *testing.T, method, target string, header ...string) *httptest.Respon
 	return w
 }
 
-// Every file comes with its type, with a strong ETag that saves sending it
-// again, and under a policy that lets nothing foreign in.
+// Every file comes with its type, in each encoding with a strong ETag of its own
+// that saves sending it again.
 func TestFiles(t *testing.T) {
 	t.Parallel()
 	etags := map[string]string{}
 	for _, name := range Files() {
-		w := get(t, http.MethodGet, "/"+name)
-		h := w.Header()
-		if w.Code != http.StatusOK || w.Body.Len() == 0 {
-			t.Errorf("%s: status %d with %d bytes", name, w.Code, w.Body.Len())
+		content, err := embedded.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
 		}
-		want := http.Header{
-			"Content-Type":            {contentTypes[path.Ext(name)]},
-			"Cache-Control":           {"no-cache"},
-			"Content-Security-Policy": {policy},
-			"X-Content-Type-Options":  {"nosniff"},
-			"Referrer-Policy":         {"same-origin"},
-		}
-		for key := range want {
-			if got := h.Get(key); got != want.Get(key) || got == "" {
-				t.Errorf("%s: %s is %q, want %q", name, key, got, want.Get(key))
+		for _, accepted := range []string{"", "gzip"} {
+			w := get(t, http.MethodGet, "/"+name, "Accept-Encoding", accepted)
+			if w.Code != http.StatusOK || !bytes.Equal(decoded(t, w), content) || len(content) == 0 {
+				t.Errorf("%s in %q: status %d with %d bytes", name, accepted, w.Code, w.Body.Len())
+			}
+			h := w.Header()
+			if got := h.Get("Content-Type"); got != contentTypes[path.Ext(name)] || got == "" {
+				t.Errorf("%s is of type %q", name, got)
+			}
+			if length := h.Get("Content-Length"); length != strconv.Itoa(w.Body.Len()) || h.Get("Cache-Control") != "no-cache" {
+				t.Errorf("%s in %q: %v for %d bytes", name, accepted, h, w.Body.Len())
+			}
+			etag := h.Get("ETag")
+			if other := etags[etag]; !regexp.MustCompile(`^"[0-9a-f]{32}"$`).MatchString(etag) || other != "" && other != name {
+				t.Errorf("%s in %q has the ETag %s, %q too", name, accepted, etag, other)
+			}
+			etags[etag] = name
+
+			again := get(t, http.MethodGet, "/"+name, "If-None-Match", etag, "Accept-Encoding", accepted)
+			if again.Code != http.StatusNotModified || again.Body.Len() > 0 || again.Header().Get("ETag") != etag || again.Header().Get("Vary") != h.Get("Vary") {
+				t.Errorf("%s in %q, unchanged: status %d with %d bytes, %v", name, accepted, again.Code, again.Body.Len(), again.Header())
+			}
+			head := get(t, http.MethodHead, "/"+name, "Accept-Encoding", accepted)
+			if head.Code != http.StatusOK || head.Body.Len() > 0 || head.Header().Get("ETag") != etag || head.Header().Get("Content-Length") != h.Get("Content-Length") {
+				t.Errorf("HEAD %s in %q: status %d, %v", name, accepted, head.Code, head.Header())
 			}
 		}
-		etag := h.Get("ETag")
-		if !regexp.MustCompile(`^"[0-9a-f]{32}"$`).MatchString(etag) || etags[etag] != "" {
-			t.Errorf("%s has the ETag %s, %q too", name, etag, etags[etag])
-		}
-		etags[etag] = name
+	}
+	if len(etags) < 2*len(Files())-2 {
+		t.Errorf("%d files have only %d ETags: few are compressed", len(Files()), len(etags))
+	}
+}
 
-		again := get(t, http.MethodGet, "/"+name, "If-None-Match", etag)
-		if again.Code != http.StatusNotModified || again.Body.Len() > 0 || again.Header().Get("ETag") != etag {
-			t.Errorf("%s, unchanged: status %d with %d bytes", name, again.Code, again.Body.Len())
+// decoded returns a response's content, and fails the test if caches could mix
+// up its encodings.
+func decoded(t *testing.T, w *httptest.ResponseRecorder) []byte {
+	t.Helper()
+	if w.Header().Get("Content-Encoding") == "" {
+		return w.Body.Bytes()
+	}
+	if vary := w.Header().Get("Vary"); vary != "Accept-Encoding" {
+		t.Errorf("an encoded response varies by %q", vary)
+	}
+	r, err := gzip.NewReader(bytes.NewReader(w.Body.Bytes()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
+
+func TestEncodingIsTheClientsChoice(t *testing.T) {
+	t.Parallel()
+	for accepted, want := range map[string]string{
+		"":                             "",
+		"gzip":                         "gzip",
+		"GZip":                         "gzip",
+		"x-gzip":                       "gzip",
+		"br, gzip;q=0.1":               "gzip",
+		"deflate, gzip ; q = 1.000":    "gzip",
+		"*":                            "gzip",
+		"identity, *;q=0.5":            "gzip",
+		"gzip;q=0":                     "",
+		"gzip;q=0.000, *":              "",
+		"*;q=0":                        "",
+		"br, zstd, identity":           "",
+		"gzip;q=no":                    "",
+		"gzip;q=-1":                    "",
+		"gzip;level=9":                 "",
+		"xgzip, gzipped, \"gzip\", ,;": "",
+	} {
+		w := get(t, http.MethodGet, "/app.js", "Accept-Encoding", accepted)
+		if got := w.Header().Get("Content-Encoding"); got != want || w.Header().Get("Vary") != "Accept-Encoding" {
+			t.Errorf("Accept-Encoding %q: %q, Vary %q", accepted, got, w.Header().Get("Vary"))
 		}
-		head := get(t, http.MethodHead, "/"+name)
-		if head.Code != http.StatusOK || head.Body.Len() > 0 || head.Header().Get("ETag") != etag {
-			t.Errorf("HEAD %s: status %d with %d bytes", name, head.Code, head.Body.Len())
+	}
+	tag := get(t, http.MethodGet, "/app.js", "Accept-Encoding", "gzip").Header().Get("ETag")
+	if w := get(t, http.MethodGet, "/app.js", "If-None-Match", tag); w.Code != http.StatusOK || w.Header().Get("Content-Encoding") != "" {
+		t.Errorf("the gzip ETag stands for the plain file: status %d", w.Code)
+	}
+	part := get(t, http.MethodGet, "/app.js", "Accept-Encoding", "gzip", "Range", "bytes=0-9")
+	if part.Code != http.StatusPartialContent || part.Body.Len() != 10 || part.Header().Get("Content-Length") != "10" {
+		t.Errorf("a part: status %d, %d bytes, %v", part.Code, part.Body.Len(), part.Header())
+	}
+}
+
+// Whatever the page handler answers, other sites can neither frame nor embed it,
+// nothing but its own files runs in it, and it tells nobody where it was.
+func TestEveryResponseIsProtected(t *testing.T) {
+	t.Parallel()
+	want := map[string]string{
+		"Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+			"form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
+		"Cross-Origin-Opener-Policy":   "same-origin",
+		"Cross-Origin-Resource-Policy": "same-origin",
+		"Permissions-Policy":           permissions,
+		"Referrer-Policy":              "no-referrer",
+		"X-Content-Type-Options":       "nosniff",
+		"X-Frame-Options":              "DENY",
+	}
+	targets := []string{"GET /", "HEAD /", "GET /news", "GET /sensor.%3E", "POST /", "GET /a/b", "OPTIONS /app.js"}
+	for _, name := range Files() {
+		targets = append(targets, "GET /"+name)
+	}
+	for _, target := range targets {
+		method, address, _ := strings.Cut(target, " ")
+		got := get(t, method, address).Header()
+		for name, value := range want {
+			if values := got.Values(name); len(values) != 1 || values[0] != value {
+				t.Errorf("%s: %s is %q, want %q", target, name, values, value)
+			}
 		}
 	}
 }
@@ -88,19 +181,19 @@ func TestChannelShowsThePage(t *testing.T) {
 }
 
 // The policy forbids what is inline or from elsewhere, so the page has none of
-// it; whatever it refers to is there; and all of it together is small.
+// it; whatever it refers to is there; and its first view is a small transfer.
 func TestPageStandsAlone(t *testing.T) {
 	t.Parallel()
 	names := Files()
 	reference := regexp.MustCompile(`(?:src|href)="([^"#]+)"|(?:from |import )'\./([^']+)'`)
 	inline := regexp.MustCompile(`(?i)<style|\sstyle=|\son[a-z]+="|<script(?:\s+type="module")?>|javascript:`)
-	size := 0
+	files, size := load(), 0
 	for _, name := range names {
 		content, err := embedded.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		size += len(content)
+		size += files[name].transferred()
 		if path.Ext(name) == ".html" && inline.Match(content) {
 			t.Errorf("%s has something inline: %s", name, inline.Find(content))
 		}
@@ -112,6 +205,31 @@ func TestPageStandsAlone(t *testing.T) {
 		}
 	}
 	if size > maxPageBytes {
-		t.Errorf("the page has %d bytes, more than %d", size, maxPageBytes)
+		t.Errorf("the page transfers %d bytes, more than %d", size, maxPageBytes)
+	}
+}
+
+// transferred is how many bytes a browser that takes gzip is sent.
+func (f file) transferred() int {
+	if f.gzipped.content != nil {
+		return len(f.gzipped.content)
+	}
+	return len(f.plain.content)
+}
+
+// Text of messages, of the hub's and of people reaches the page as text alone,
+// and addresses through webLink.
+func TestScriptsMakeNoMarkup(t *testing.T) {
+	t.Parallel()
+	markup := regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|createContextualFragment|setHTML|srcdoc|` +
+		`\beval\b|new Function|await import\(|set(?:Timeout|Interval)\(['"` + "`" + `]|\.style\b|cssText|setAttribute\((?:'on|'href|'src|'style|[a-z])`)
+	for _, name := range Files() {
+		content, err := embedded.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if path.Ext(name) == ".js" && markup.Match(content) {
+			t.Errorf("%s: %s", name, markup.Find(content))
+		}
 	}
 }

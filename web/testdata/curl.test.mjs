@@ -4,7 +4,7 @@ import {chmodSync, mkdtempSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {test} from 'node:test';
-import {curlLine, helloLine, notificationRequest} from './curl.js';
+import {curlLine, helloLine, notificationRequest, send} from './curl.js';
 
 const BASE = 'http://127.0.0.1:1234/';
 const NOTHING = {channel: 'news', message: 'hi', title: '', priority: '', tags: '', click: '', delay: ''};
@@ -37,6 +37,23 @@ test('a line in a shell is the request, whatever is in it', () => {
       assert.deepEqual(pasted(curlLine(request)), request, `${field}: ${text}`);
     }
   }
+});
+
+test('a line shows a token by the name of a variable, never the token itself', () => {
+  const request = notificationRequest(BASE, {...NOTHING, title: '$TOKEN'});
+  const Authorization = 'Bearer t0.k.en';
+  const headers = {...request.headers, Authorization};
+  assert.deepEqual(pasted(`TOKEN=t0.k.en; ${curlLine(request, true)}`), {...request, headers});
+  assert.deepEqual(pasted(`TOKEN=t0.k.en; ${helloLine(BASE, 'news', true)}`), {url: `${BASE}news`, headers: {Authorization}, body: 'Hello'});
+});
+
+test('a request carries its token in a header', async () => {
+  const asked = [];
+  globalThis.fetch = (url, {headers}) => asked.push([url, headers.Authorization]);
+  const request = notificationRequest(BASE, NOTHING);
+  await send(request, 't0.k.en');
+  await send(request, '');
+  assert.deepEqual(asked, [[`${BASE}news`, 'Bearer t0.k.en'], [`${BASE}news`, undefined]]);
 });
 
 test('fields go into headers if those can carry them, else all is JSON', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import * as node from 'node:test';
 import {Clock, Socket, random} from './fake.mjs';
-import {Fanfold, NO_ANSWER, NO_CONNECTION} from './fanfold.js';
+import {Fanfold, NO_ANSWER, NO_CONNECTION, needsCredential} from './fanfold.js';
 
 const EPOCH = 'e1';
 let clock = new Clock();
@@ -138,7 +138,7 @@ test('stops where the hub refuses it, with the reason', () => {
     const before = Socket.all.length;
     socket.drop(code, 'not you');
     clock.pass(60_000);
-    assert.deepEqual(states, [{state: 'refused', reason: 'not you'}]);
+    assert.deepEqual(states, [{state: 'refused', reason: 'not you', code}]);
     assert.equal(Socket.all.length, before);
     hub.connect();
     assert.equal(Socket.all.length, before + 1, 'can be asked to try again');
@@ -154,6 +154,72 @@ test('an error of connect is a refusal unless it is temporary', () => {
     Socket.last.push({id, error});
     assert.equal(hub.state, state);
   }
+});
+
+/** What a client hears whose connect is answered by an error. */
+function refusedBy(error) {
+  const hub = new Fanfold('ws://hub/');
+  const states = [];
+  hub.on('state', (detail) => states.push(detail));
+  hub.connect();
+  Socket.last.open();
+  const [[{id}]] = Socket.last.taken();
+  Socket.last.push({id, error});
+  return states.at(-1);
+}
+
+test('says whether a refusal asks for a credential, in the words of the hub', () => {
+  for (const code of [101, 103, 109]) {
+    const refused = refusedBy({code, message: 'a token is needed'});
+    assert.deepEqual(refused, {state: 'refused', reason: 'a token is needed', code});
+    assert.ok(needsCredential(refused.code));
+  }
+  assert.ok(needsCredential(3500), 'the end of a connection says so too');
+  for (const [token, asked] of [['', true], ['t1', false]]) {
+    const hub = new Fanfold('ws://hub/');
+    hub.token = token;
+    let code = 0;
+    hub.on('state', (detail) => (code = detail.code));
+    hub.connect();
+    Socket.last.open();
+    Socket.last.drop(3501, 'connect brings no token');
+    assert.equal(needsCredential(code), asked, 'a bad request without a token needs one');
+  }
+  for (const error of [{code: 107, message: 'bad request'}, {code: 100, message: 'later', temporary: true}]) {
+    assert.ok(!needsCredential(refusedBy(error).code), error.message);
+  }
+});
+
+test('shows its token to the hub alone, in connect, and another from the next connection on', () => {
+  const {hub, sub, socket, connect, heard} = connected();
+  assert.ok(!('token' in connect.connect));
+  hub.reconnectAs('t1');
+  assert.equal(socket.readyState, 3, 'the old connection is closed');
+  const again = Socket.last;
+  assert.ok(!again.url.includes('t1'));
+  again.open();
+  const [[greeting, subscribe]] = again.taken();
+  assert.equal(greeting.connect.token, 't1');
+  assert.deepEqual([subscribe.subscribe.recover, subscribe.subscribe.offset], [true, 5], 'nothing is missed');
+  again.push({id: greeting.id, connect: {client: 'c2', expires: true, ttl: 60}});
+  assert.equal(hub.expires, Date.now() + 60_000);
+  again.push({id: subscribe.id, subscribe: {recoverable: true, epoch: EPOCH, offset: 5, recovered: true, publications: [{data: 'meanwhile', offset: 6}]}});
+  assert.deepEqual([sub.state, heard], ['subscribed', ['meanwhile']]);
+  const {socket: third} = reconnected();
+  assert.equal(hub.expires, 0, 'a token that does not expire');
+  assert.equal(third.readyState, 1);
+});
+
+test('tells that a grant is missing, and whoever asked too', async () => {
+  const {hub, socket} = connected();
+  let denied = 0;
+  hub.on('denied', () => denied++);
+  const publishing = assert.rejects(hub.publish('secret', 1), {code: 103, message: 'you may not'});
+  const reading = assert.rejects(hub.history('news', {limit: 1}), {code: 108});
+  const [[{id}], [{id: other}]] = socket.taken();
+  socket.push({id, error: {code: 103, message: 'you may not'}}, {id: other, error: {code: 108, message: 'not available'}});
+  await Promise.all([publishing, reading]);
+  assert.equal(denied, 1);
 });
 
 test('a call fails at once without a connection, on its loss, and after 5 seconds', async () => {

@@ -32,6 +32,8 @@ test('a sender is known by its name in the channel, else by that of its connecti
   assert.equal(senderOf({client: 'c', conn_info: {name: 'Ada'}}), 'Ada');
   assert.equal(senderOf({client: 'c', conn_info: {name: 'Ada'}, chan_info: {name: 'Bob'}}), 'Bob');
   assert.equal(senderOf({client: 'c', chan_info: {name: 7}}), 'anonymous');
+  assert.equal(senderOf({client: 'c', user: 'ada', chan_info: {name: 'Bob'}}), 'ada', 'whom the hub knows is nobody else');
+  assert.equal(senderOf({client: 'c', user: 'ada', conn_info: {name: 'Ada L.'}, chan_info: {name: 'Bob'}}), 'Ada L. (ada)');
 });
 
 test('what looks like a JSON object or array is one', () => {
