@@ -1,7 +1,6 @@
 package tests
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -142,16 +141,4 @@ func TestCentrifugeSDKTokensInBrowser(t *testing.T) {
 	page.run(`document.cookie = 'session=` + token("bob", "Bob", "1h") + `; path=/'`)
 	chat("with a cookie", ``, "bob Bob")
 	chat("with a cookie and a token", `token: '`+ann+`'`, "ann Ann")
-}
-
-// await returns what the promise of an expression gives, as text.
-func (p *tab) await(expression string) string {
-	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
-	defer cancel()
-	value, err := chromedp.Run(ctx, chromedp.Evaluate[string](expression, chromedp.EvalAwaitPromise))
-	if err != nil {
-		p.t.Fatalf("await %s: %v", expression, err)
-	}
-	return value
 }
