@@ -8,8 +8,6 @@ import (
 	"testing"
 
 	"fanfold/tests/need"
-
-	"github.com/chromedp/chromedp"
 )
 
 // guarded is a hub that asks everybody who they are.
