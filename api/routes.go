@@ -26,7 +26,9 @@ func (a *API) routes() {
 	a.router = r
 
 	echo := a.socket(&dialect.Echo{Fold: a.config.Fold, Logger: a.config.Logger, Now: time.Now})
-	centrifuge := a.socket(dialect.NewCentrifuge(dialect.CentrifugeConfig{Version: a.config.Version, Logger: a.config.Logger}))
+	centrifuge := a.socket(dialect.NewCentrifuge(dialect.CentrifugeConfig{
+		Version: a.config.Version, Logger: a.config.Logger, Tokens: a.tokens(), Now: time.Now,
+	}))
 	ntfy := a.socket(&dialect.NtfySocket{Now: time.Now})
 
 	r.GET("/", a.upgradeOr(echo, a.page))

@@ -76,6 +76,9 @@ func (s *socket) serve(c *gin.Context) {
 		}
 	}()
 	who, visitor := s.api.caller(c.Request), s.api.visitor(c)
+	if visitor.absent {
+		visitor.refused = nil // it is no error yet: the protocol's frames may bring what is missing
+	}
 	conn := &wsConn{socket: s, lease: lease, ctx: place{visitor.from, lease}.within(s.api.context), path: c.Request.URL.Path, remote: who.String(), secure: who.secure, ready: make(chan struct{})}
 	peer, err := s.dialect.Connect(c.Request.Context(), visitor.actor, conn, dialect.Request{
 		Path: c.Request.URL.EscapedPath(), Query: c.Request.URL.Query(), Header: c.Request.Header, Refused: visitor.refused,

@@ -22,8 +22,10 @@ type visitor struct {
 	from  limit.Account
 	// credential is what was accepted; the zero one: none was sent, or needed.
 	credential access.Credential
-	// refused is why nobody is known; nil: somebody is.
+	// refused is why nobody is known; nil: somebody is. absent: it is because nothing was
+	// sent.
 	refused error
+	absent  bool
 }
 
 const visitorKey = "visitor"
@@ -66,7 +68,9 @@ func (a *API) introduce(c *gin.Context) {
 		}
 		if v.refused != nil {
 			p = nil
-			a.logRefusal(c, v.refused)
+			if v.absent = !hasCredential(c.Request, a.config.Access.Cookie); !v.absent {
+				a.logRefusal(v.refused, "path", c.Request.URL.Path, "remote", a.caller(c.Request).String())
+			}
 		}
 		v.actor = a.config.Hub.As(p)
 	}
@@ -170,18 +174,18 @@ func (r *refusals) next(now time.Time) (tell bool, omitted int) {
 }
 
 // logRefusal tells why a credential was refused, with more than the client is
-// told. That there was none is no news.
-func (a *API) logRefusal(c *gin.Context, err error) {
+// told. where is what else is known: names and values.
+func (a *API) logRefusal(err error, where ...any) {
 	refusal, ok := errors.AsType[*access.Refusal](err)
-	if !ok || refusal.Check == access.CheckCredential && !hasCredential(c.Request, a.config.Access.Cookie) {
+	if !ok {
 		return
 	}
 	tell, omitted := a.refusals.next(time.Now())
 	if !tell {
 		return
 	}
-	a.config.Logger.Warn("credential refused", "path", c.Request.URL.Path, "remote", a.caller(c.Request).String(), "check", refusal.Check,
-		"reason", refusal.Error(), "user", refusal.Subject, "token", refusal.TokenID, "omitted", omitted)
+	a.config.Logger.Warn("credential refused", append(where, "check", refusal.Check,
+		"reason", refusal.Error(), "user", refusal.Subject, "token", refusal.TokenID, "omitted", omitted)...)
 }
 
 func hasCredential(r *http.Request, cookie string) bool {

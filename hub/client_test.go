@@ -40,6 +40,8 @@ func (w words) Encode(e hub.Event) []byte {
 		return fmt.Appendf(nil, "join %s %s", e.Subscription, e.Client.User)
 	case hub.KindLeave:
 		return fmt.Appendf(nil, "leave %s %s", e.Subscription, e.Client.User)
+	case hub.KindSubscribed:
+		return fmt.Appendf(nil, "subscribed %s %d %s", e.Subscription, e.Position.Seq, e.Data)
 	case hub.KindUnsubscribed:
 		return fmt.Appendf(nil, "unsubscribed %s %d", e.Subscription, e.Reason.Code)
 	case hub.KindPing:

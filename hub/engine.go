@@ -110,7 +110,8 @@ type Conn interface {
 type Codec interface {
 	// Encode returns the event as one frame, which nobody changes afterwards. It is
 	// pure, and called once per event and codec. nil: this protocol does not show
-	// such an event; if that is KindUnsubscribed, the session is closed instead.
+	// such an event; if that is KindUnsubscribed, the session is closed instead, and if it
+	// is KindSubscribed, it is not subscribed.
 	Encode(Event) []byte
 }
 
@@ -122,6 +123,7 @@ const (
 	KindMessage      Kind = iota // Message was published
 	KindJoin                     // Client subscribed
 	KindLeave                    // Client unsubscribed or went away
+	KindSubscribed               // the server made the subscription, from Position on
 	KindUnsubscribed             // the hub ended the subscription, for Reason
 	KindPing                     // nothing happened; shows that the link is up
 )
@@ -134,6 +136,8 @@ type Event struct {
 	Subscription string
 	Message      *Message  // KindMessage
 	Client       *Client   // KindJoin, KindLeave
+	Position     Position  // KindSubscribed
+	Data         []byte    // KindSubscribed; JSON, nil: none
 	Reason       Reason    // KindUnsubscribed
 	Time         time.Time // KindPing
 }

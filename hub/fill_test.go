@@ -323,6 +323,12 @@ func TestAHoleThatCantBeFilledIsToldOf(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h, engine := lossyHub(t, hub.Config{}, func(_ string, m *hub.Message) bool { return string(m.Data) == "lost" })
 			told, untold := connect(t, h, hub.SessionConfig{}).follow(t, "c"), connect(t, h, hub.SessionConfig{Codec: positions{}}).follow(t, "c")
+			vital := connect(t, h, hub.SessionConfig{})
+			sub, err := vital.Subscribe(t.Context(), hub.SubscribeOptions{Keys: []string{"c"}, Vital: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			sub.Resume(hub.Position{})
 			bystander := connect(t, h, hub.SessionConfig{}).follow(t, "d")
 			publish(t, h, "c", "1")
 			told.wait(t, 1)
@@ -332,6 +338,9 @@ func TestAHoleThatCantBeFilledIsToldOf(t *testing.T) {
 			same(t, "told", told.wait(t, 2), "c:1", "unsubscribed c 0")
 			if r := untold.waitClosed(t); r.Cause != hub.CauseGap {
 				t.Errorf("a client that can't be told is closed for %+v", r)
+			}
+			if r := vital.waitClosed(t); r.Cause != hub.CauseGap {
+				t.Errorf("a client that can't subscribe again is closed for %+v", r)
 			}
 			if told.Subscribed("c") || bystander.closed != nil {
 				t.Errorf("still subscribed: %v; bystander closed: %v", told.Subscribed("c"), bystander.closed)

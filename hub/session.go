@@ -20,6 +20,9 @@ type SessionConfig struct {
 	// IdentifyWithin closes the session as stale if [Session.Identify] was not called
 	// by then; 0: it need not be.
 	IdentifyWithin time.Duration
+	// Unannounced: the client does not know that it is connected before the server says
+	// so, see [Session.Greeted].
+	Unannounced bool
 }
 
 // Session is one connected client: who it is, what it is subscribed to and what
@@ -39,6 +42,7 @@ type Session struct {
 
 	pingOpen atomic.Bool // a ping was sent and not answered
 	known    atomic.Bool // Identify was called, or need not be
+	greeted  atomic.Bool // Greeted was called, or need not be
 
 	nextPing       time.Time // owned by the heart
 	pingEvery      time.Duration
@@ -71,6 +75,7 @@ func (h *Hub) open(p *Principal, m Meter, c SessionConfig) (*Session, error) {
 	s.principal.Store(p)
 	s.setExpiry()
 	s.known.Store(c.IdentifyWithin == 0)
+	s.greeted.Store(!c.Unannounced)
 	if err := h.add(s); err != nil {
 		return nil, err
 	}

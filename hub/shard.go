@@ -217,7 +217,7 @@ func (s *shard) unsubscribe(sub *Subscription, told *Reason) {
 	case sub.paused:
 		sub.told = told // Resume says it: the client has no confirmation yet
 	default:
-		sub.session.tellUnsubscribed(sub.name(), *told)
+		sub.tellUnsubscribed(*told)
 	}
 }
 
@@ -279,10 +279,12 @@ func (s *shard) announce(e *entry, kind Kind, c *Client) {
 }
 
 // tellUnsubscribed closes the session if its protocol has no word for the end of
-// a subscription: silence would look like a quiet channel.
-func (s *Session) tellUnsubscribed(key string, r Reason) {
-	if !s.tell(Event{Kind: KindUnsubscribed, Subscription: key, Reason: r}) {
-		s.Close(r)
+// a subscription: silence would look like a quiet channel. So it does if the client
+// can't mend a loss by subscribing again.
+func (sub *Subscription) tellUnsubscribed(r Reason) {
+	lost := r.Cause == CauseGap || r.Cause == CauseInternal
+	if sub.vital && lost || !sub.session.tell(Event{Kind: KindUnsubscribed, Subscription: sub.name(), Reason: r}) {
+		sub.session.Close(r)
 	}
 }
 

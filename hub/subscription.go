@@ -16,6 +16,9 @@ type SubscribeOptions struct {
 	// Principal is whose grant counts and how long: the bearer of a token for this
 	// subscription alone, say. nil: the session's.
 	Principal *Principal
+	// Vital: where else the hub would end it because messages were lost, it closes the
+	// session with [CauseGap], since the client can't subscribe again by itself.
+	Vital bool
 	// Info is JSON that presence shows as this client's ChannelInfo.
 	Info []byte
 	// Filter, if not nil, says which messages to deliver. It runs in the shard: pure
@@ -30,6 +33,7 @@ type Subscription struct {
 	shard     *shard
 	client    *Client // as presence shows it
 	joinLeave bool
+	vital     bool
 	filter    func(*Message) bool
 	parts     []part // one a key; owned by the shard but for the keys
 
@@ -75,10 +79,10 @@ func (s *Session) Subscribe(ctx context.Context, o SubscribeOptions) (*Subscript
 	}
 	sub := &Subscription{
 		session: s, shard: s.hub.shardOf(o.Keys[0]), client: client,
-		joinLeave: o.JoinLeave, filter: o.Filter, paused: true, principal: o.Principal,
+		joinLeave: o.JoinLeave, filter: o.Filter, paused: true, principal: o.Principal, vital: o.Vital,
 	}
 	for i, key := range o.Keys {
-		sub.joinLeave = sub.joinLeave && actor.Allows(ActionPresence, key)
+		sub.joinLeave = sub.joinLeave && (actor.Allows(ActionPresence, key) || s.Actor().Allows(ActionPresence, key))
 		if !slices.Contains(o.Keys[:i], key) {
 			sub.parts = append(sub.parts, part{sub: sub, key: key})
 		}
@@ -154,6 +158,17 @@ func (s *Session) Subscribed(key string) bool {
 	return s.subs[key] != nil
 }
 
+// ClientIn is who the session is for those who see the subscription of that name,
+// or else who it is. The result is shared and must not be changed.
+func (s *Session) ClientIn(key string) *Client {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if sub := s.subs[key]; sub != nil {
+		return sub.client
+	}
+	return s.Client()
+}
+
 // Unsubscribe ends the subscription of that name and waits for its shard:
 // nothing of it comes into the outbox afterwards. It is false if there is none.
 func (s *Session) Unsubscribe(key string) bool {
@@ -218,7 +233,7 @@ func (sub *Subscription) resume(after Position) {
 func (sub *Subscription) flow() {
 	sub.paused = false
 	if sub.told != nil {
-		sub.session.tellUnsubscribed(sub.name(), *sub.told)
+		sub.tellUnsubscribed(*sub.told)
 		sub.told = nil
 	}
 	held := sub.held

@@ -23,6 +23,11 @@ type CentrifugeConfig struct {
 	// RecoverBytes bounds the publications or clients in one reply. It should be at
 	// most half a session's outbox, or a reply could be cut off as too slow. 0: 256 KiB.
 	RecoverBytes int
+	// Tokens is who verifies tokens in frames. nil: a client with one is refused rather
+	// than believed.
+	Tokens Tokens
+	// Now is the clock that expiry is told by. It is required where anybody's time ends.
+	Now func() time.Time
 	// Logger gets the causes of internal errors. nil: they are not logged.
 	Logger *slog.Logger
 }
@@ -31,8 +36,8 @@ type CentrifugeConfig struct {
 // and replies, one JSON object a line. It is static, and all sessions of one
 // Centrifuge share their frames.
 //
-// Everybody is anonymous: the protocol's tokens can't be checked here, so a
-// client with a token is refused rather than believed.
+// A client is who the token in its connect says, or else who sent the request that
+// opened the connection, if that is anybody. What it may do is the hub's to say.
 type Centrifuge struct {
 	config CentrifugeConfig
 }
@@ -51,7 +56,8 @@ func NewCentrifuge(config CentrifugeConfig) *Centrifuge {
 	return &Centrifuge{config: config}
 }
 
-// Connect implements [Dialect].
+// Connect implements [Dialect]. Whoever is nobody yet may still say who it is in
+// its first frame.
 func (d *Centrifuge) Connect(_ context.Context, h *hub.Actor, conn hub.Conn, r Request) (Peer, error) {
 	session, err := h.Open(hub.SessionConfig{
 		Conn:           conn,
@@ -59,6 +65,7 @@ func (d *Centrifuge) Connect(_ context.Context, h *hub.Actor, conn hub.Conn, r R
 		PingEvery:      d.config.PingEvery,
 		Pongs:          true,
 		IdentifyWithin: d.config.IdentifyWithin,
+		Unannounced:    true,
 	})
 	if err != nil {
 		return nil, err
@@ -78,6 +85,8 @@ func (d *Centrifuge) Encode(e hub.Event) []byte {
 		return encodePresence(e.Subscription, "join", e.Client)
 	case hub.KindLeave:
 		return encodePresence(e.Subscription, "leave", e.Client)
+	case hub.KindSubscribed:
+		return encodeSubscribe(e)
 	case hub.KindUnsubscribed:
 		return encodeUnsubscribe(e.Subscription, e.Reason)
 	case hub.KindPing:
@@ -156,11 +165,14 @@ var closeCodes = map[hub.Cause]int{
 
 // CloseCode implements [Dialect].
 func (d *Centrifuge) CloseCode(r hub.Reason) (code int, text string) {
-	code = r.Code
+	code, text = r.Code, r.Text
 	if code == 0 {
 		code = closeCodes[r.Cause]
+		if r.Cause == hub.CauseRevoked {
+			text = cmp.Or(text, closeTexts[code]+": it was revoked")
+		}
 	}
-	return code, closeText(cmp.Or(r.Text, closeTexts[code], "closed by the server"))
+	return code, closeText(cmp.Or(text, closeTexts[code], "closed by the server"))
 }
 
 // closeText makes text fit a close frame. It never returns valid JSON: the
@@ -192,15 +204,20 @@ var unsubscribeTexts = map[int]string{
 
 // unsubscribeCode returns the code and text that tell why a subscription ended.
 func unsubscribeCode(r hub.Reason) (code int, text string) {
-	code = r.Code
+	code, text = r.Code, r.Text
 	if code == 0 {
-		code = unsubscribeServer
 		switch r.Cause {
 		case hub.CauseGap, hub.CauseInternal:
 			code = unsubscribeInsufficientState
 		case hub.CauseExpired:
 			code = unsubscribeExpired
+		case hub.CauseRevoked:
+			code, text = unsubscribeServer, cmp.Or(text, "the subscription's token was revoked")
+		case hub.CauseDenied:
+			code, text = unsubscribeServer, cmp.Or(text, "no subscribe grant covers it any more")
+		default:
+			code = unsubscribeServer
 		}
 	}
-	return code, cmp.Or(r.Text, unsubscribeTexts[code], "unsubscribed by the server")
+	return code, cmp.Or(text, unsubscribeTexts[code], "unsubscribed by the server")
 }

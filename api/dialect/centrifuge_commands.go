@@ -4,8 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"maps"
-	"time"
+	"strings"
 
 	"fanfold/hub"
 )
@@ -50,15 +49,14 @@ const (
 	peerOver                       // the session is closed, or about to be
 )
 
-// centrifugePeer is one client. The fields below session belong to the caller of
+// centrifugePeer is one client. The fields below refused belong to the caller of
 // Receive.
 type centrifugePeer struct {
 	dialect *Centrifuge // static
 	session *hub.Session
-	refused error // why it is not known who connects; nil: it is
+	refused error // why the request's own credential was not accepted; nil: it was, or there is none
 
 	state peerState
-	infos map[string][]byte // channel → this client's ChannelInfo there
 }
 
 // Session implements [Peer].
@@ -134,7 +132,11 @@ func (p *centrifugePeer) close(code int, text string) bool {
 // fail replies with an error and reports whether another command may follow.
 func (p *centrifugePeer) fail(ctx context.Context, c command, err error) bool {
 	p.logInternal(ctx, c.method, err)
-	p.session.Send(encodeErrorReply(c.id, wireErrorOf(err)))
+	e := wireErrorOf(err)
+	if strings.HasSuffix(c.method, "refresh") && e.code == errorTokenExpired {
+		e.temporary = true // or clients would give up, not fetch a token that is newer
+	}
+	p.session.Send(encodeErrorReply(c.id, e))
 	if c.method == "connect" {
 		p.state = peerRefused
 		return false
@@ -159,72 +161,6 @@ func (p *centrifugePeer) reply(c command, result []byte) error {
 // client needs it to be there.
 var emptyResult = []byte("{}")
 
-func (p *centrifugePeer) connect(_ context.Context, c command) error {
-	var q struct {
-		Token   string                     `json:"token"`
-		Data    json.RawMessage            `json:"data"`
-		Name    string                     `json:"name"`
-		Version string                     `json:"version"`
-		Headers map[string]string          `json:"headers"`
-		Subs    map[string]json.RawMessage `json:"subs"` // of the server's making: there are none
-	}
-	if err := c.decode(&q); err != nil {
-		return err
-	}
-	if q.Token != "" {
-		p.close(closeInvalidToken, "this hub has no token keys configured: connect without a token")
-		return nil
-	}
-	if err := checkClientName(q.Name, q.Version); err != nil {
-		return err
-	}
-	if p.refused != nil {
-		return p.refused
-	}
-	info, err := checkInfo(c.method, q.Data)
-	if err != nil {
-		return err
-	}
-	p.session.Identify(withInfo(p.session.Principal(), info))
-	p.state = peerConnected
-	return p.reply(c, p.appendConnectResult(nil))
-}
-
-// withInfo is who as others see it: with what its token says of it, else with the
-// client's own word.
-func withInfo(who *hub.Principal, info []byte) *hub.Principal {
-	if info == nil || who != nil && who.Info != nil {
-		return who
-	}
-	var known hub.Principal
-	if who != nil {
-		known = *who
-	}
-	known.Info = info
-	return &known
-}
-
-func checkClientName(name, version string) error {
-	const maxName, maxVersion = 16, 64
-	if len(name) > maxName || len(version) > maxVersion {
-		return hub.Errorf(hub.CodeBadRequest, `connect: "name" may have %d bytes and "version" %d: they have %d and %d`,
-			maxName, maxVersion, len(name), len(version))
-	}
-	return nil
-}
-
-func (p *centrifugePeer) appendConnectResult(b []byte) []byte {
-	config := p.dialect.config
-	b = append(b, `{"client":`...)
-	b = appendString(b, p.session.Client().ID)
-	b = appendKey(b, "version")
-	b = appendString(b, config.Version)
-	seconds := (config.PingEvery + time.Second - 1) / time.Second // up: a client waits too long rather than too short
-	b = appendNumber(b, "ping", int(seconds))
-	b = appendTrue(b, "pong", true)
-	return append(b, '}')
-}
-
 // channelRequest is what several commands ask with.
 type channelRequest struct {
 	Channel string `json:"channel"`
@@ -236,7 +172,6 @@ func (p *centrifugePeer) unsubscribe(_ context.Context, c command) error {
 		return err
 	}
 	p.session.Unsubscribe(q.Channel)
-	delete(p.infos, q.Channel)
 	return p.reply(c, emptyResult)
 }
 
@@ -258,7 +193,7 @@ func (p *centrifugePeer) publish(ctx context.Context, c command) error {
 	if err != nil {
 		return err
 	}
-	m := &hub.Message{Channel: q.Channel, Data: data, Publisher: p.publisher(q.Channel)}
+	m := &hub.Message{Channel: q.Channel, Data: data, Publisher: p.session.ClientIn(q.Channel)}
 	if q.ExcludeSelf {
 		m.Exclude = m.Publisher.ID
 	}
@@ -266,34 +201,6 @@ func (p *centrifugePeer) publish(ctx context.Context, c command) error {
 		return err
 	}
 	return p.reply(c, emptyResult)
-}
-
-// publisher is who this client is in a channel.
-func (p *centrifugePeer) publisher(channel string) *hub.Client {
-	client := p.session.Client()
-	info := p.infos[channel]
-	if info == nil || !p.session.Subscribed(channel) {
-		return client
-	}
-	return &hub.Client{ID: client.ID, User: client.User, Info: client.Info, ChannelInfo: info}
-}
-
-// maxInfos is how many infos are kept before those of subscriptions that the
-// hub has ended are looked for.
-const maxInfos = 256
-
-func (p *centrifugePeer) keepInfo(channel string, info []byte) {
-	if info == nil {
-		delete(p.infos, channel)
-		return
-	}
-	if p.infos == nil {
-		p.infos = map[string][]byte{}
-	}
-	if len(p.infos) >= maxInfos {
-		maps.DeleteFunc(p.infos, func(channel string, _ []byte) bool { return !p.session.Subscribed(channel) })
-	}
-	p.infos[channel] = info
 }
 
 func (p *centrifugePeer) presence(ctx context.Context, c command) error {
@@ -382,19 +289,4 @@ func (p *centrifugePeer) rpc(ctx context.Context, c command) error {
 func (p *centrifugePeer) send(context.Context, command) error {
 	p.close(closeNotAvailable, "send is not available: use publish or rpc")
 	return nil
-}
-
-func (p *centrifugePeer) refresh(context.Context, command) error {
-	return hub.Errorf(hub.CodeNotAvailable, "refresh: connections do not expire here")
-}
-
-func (p *centrifugePeer) subRefresh(_ context.Context, c command) error {
-	var q channelRequest
-	if err := c.decode(&q); err != nil {
-		return err
-	}
-	if !p.session.Subscribed(q.Channel) {
-		return hub.Errorf(hub.CodeDenied, "sub_refresh: not subscribed to %q", cutText(q.Channel, hub.MaxChannelBytes))
-	}
-	return hub.Errorf(hub.CodeNotAvailable, "sub_refresh: subscriptions do not expire here")
 }

@@ -96,7 +96,7 @@ func decodeStrict(method string, body []byte, into any) error {
 }
 
 // goNames takes the names of embedded structs out of a path of encoding/json's.
-var goNames = strings.NewReplacer("channelRequest.", "", "apiPublication.", "", "apiTarget.", "")
+var goNames = strings.NewReplacer("channelRequest.", "", "recovery.", "", "apiPublication.", "", "apiTarget.", "")
 
 // badParams says which parameter of the method is wrong.
 func badParams(method string, err error) error {
@@ -154,18 +154,23 @@ const maxInfoBytes = 1 << 10
 
 // checkInfo returns what a client tells others about itself, nil if nothing.
 func checkInfo(method string, data json.RawMessage) ([]byte, error) {
+	return checkObject(method, "data", data)
+}
+
+// checkObject returns the member that describes a client, nil if there is none.
+func checkObject(method, member string, data json.RawMessage) ([]byte, error) {
 	if len(data) == 0 || isNull(data) {
 		return nil, nil
 	}
 	if data[0] != '{' {
-		return nil, hub.Errorf(hub.CodeBadRequest, `%s: "data" must be an object, which others see as your description`, method)
+		return nil, hub.Errorf(hub.CodeBadRequest, `%s: %q must be an object, which others see as the client's description`, method, member)
 	}
 	if !utf8.Valid(data) {
-		return nil, hub.Errorf(hub.CodeBadRequest, `%s: "data" is not valid UTF-8`, method)
+		return nil, hub.Errorf(hub.CodeBadRequest, `%s: %q is not valid UTF-8`, method, member)
 	}
 	info, err := compact(data)
 	if err == nil && len(info) > maxInfoBytes {
-		return nil, hub.Errorf(hub.CodeBadRequest, `%s: "data" is %d bytes long: at most %d are allowed`, method, len(info), maxInfoBytes)
+		return nil, hub.Errorf(hub.CodeBadRequest, `%s: %q is %d bytes long: at most %d are allowed`, method, member, len(info), maxInfoBytes)
 	}
 	return info, err
 }

@@ -11,18 +11,22 @@ import (
 // FuzzCentrifugeFrame sends any text, to a new client or a connected one. What
 // comes back is JSON lines, and the end has a code of the protocol.
 func FuzzCentrifugeFrame(f *testing.F) {
-	script, err := os.ReadFile("testdata/centrifuge_dialogues.txt")
-	if err != nil {
-		f.Fatal(err)
-	}
-	for line := range strings.Lines(string(script)) {
-		if said, ok := strings.CutPrefix(line, "> "); ok {
-			f.Add(strings.ReplaceAll(said, "⏎", "\n"), true)
+	desk := newTokenDesk(f)
+	cast := desk.cast()
+	for _, file := range []string{"centrifuge_dialogues.txt", "centrifuge_tokens.txt"} {
+		script, err := os.ReadFile("testdata/" + file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for line := range strings.Lines(string(script)) {
+			if said, ok := strings.CutPrefix(line, "> "); ok {
+				f.Add(fillIn(f, strings.ReplaceAll(said, "⏎", "\n"), cast), !strings.Contains(said, `"connect"`))
+			}
 		}
 	}
 	f.Add("{}\n\n{\"id\":1e9,\"send\":{}}", false)
-	h := newTestHub(f, hub.Config{OutboxBytes: 1 << 24})
-	d := NewCentrifuge(CentrifugeConfig{})
+	h := everybody(desk.hub(hub.Config{OutboxBytes: 1 << 24}))
+	d := desk.centrifuge()
 	f.Fuzz(func(t *testing.T, frame string, connected bool) {
 		c := dialCentrifuge(t, h, d)
 		if connected {

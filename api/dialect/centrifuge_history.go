@@ -82,6 +82,7 @@ type backlog struct {
 	client string         // what excludes it is left out
 	query  hub.Query      // for the next page
 	ready  []*hub.Message // read and not yet taken
+	from   hub.Position   // everything up to here was taken
 	top    hub.Position   // of the first page
 	more   bool           // there are further pages
 }
@@ -100,6 +101,7 @@ func (b *backlog) read(ctx context.Context) (hub.Page, error) {
 	if err != nil {
 		return page, err
 	}
+	b.from = b.query.After
 	if n := len(page.Messages); n > 0 {
 		b.query.After = page.Messages[n-1].Position
 	}
@@ -119,7 +121,20 @@ func (b *backlog) next(ctx context.Context) ([]*hub.Message, error) {
 }
 
 // take removes the first n messages that are ready.
-func (b *backlog) take(n int) { b.ready = b.ready[n:] }
+func (b *backlog) take(n int) {
+	if n > 0 {
+		b.from = b.ready[n-1].Position
+	}
+	b.ready = b.ready[n:]
+}
+
+// rewind forgets what was read and not taken, so that many backlogs do not hold a
+// page each until their turn comes to be sent.
+func (b *backlog) rewind() {
+	if len(b.ready) > 0 {
+		b.ready, b.more, b.query.After = nil, true, b.from
+	}
+}
 
 // end is the position up to which everything was taken, once next returns none.
 func (b *backlog) end() hub.Position {

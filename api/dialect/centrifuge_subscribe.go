@@ -3,6 +3,7 @@ package dialect
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"fanfold/hub"
 )
@@ -13,16 +14,21 @@ const flagRejectUnrecovered = 2
 // subscribeRequest leaves out what needs no answer: positioned and recoverable
 // are always granted, delta and compaction never.
 type subscribeRequest struct {
+	recovery
 	Channel   string          `json:"channel"`
 	Token     string          `json:"token"`
-	Recover   bool            `json:"recover"`
-	Offset    uint64          `json:"offset"`
-	Epoch     string          `json:"epoch"`
 	Data      json.RawMessage `json:"data"`
 	JoinLeave bool            `json:"join_leave"`
 	Filter    json.RawMessage `json:"tf"`
-	Flag      int64           `json:"flag"`
 	Type      int32           `json:"type"`
+}
+
+// recovery is where a client was in a channel, if Recover is set.
+type recovery struct {
+	Recover bool   `json:"recover"`
+	Offset  uint64 `json:"offset"`
+	Epoch   string `json:"epoch"`
+	Flag    int64  `json:"flag"`
 }
 
 func (q *subscribeRequest) options() (hub.SubscribeOptions, error) {
@@ -33,8 +39,6 @@ func (q *subscribeRequest) options() (hub.SubscribeOptions, error) {
 	switch {
 	case q.Type != 0:
 		return o, hub.Errorf(hub.CodeNotAvailable, "subscribe: this hub has stream channels alone: leave out \"type\"")
-	case q.Token != "":
-		return o, hub.Errorf(hub.CodeDenied, "subscribe: this hub has no token keys configured: subscribe without a token")
 	case len(q.Filter) > 0 && !isNull(q.Filter):
 		return o, hub.Errorf(hub.CodeNotAvailable, "subscribe: filters by tag are not available: leave out \"tf\"")
 	}
@@ -54,66 +58,94 @@ func (p *centrifugePeer) subscribe(ctx context.Context, c command) error {
 	if err != nil {
 		return err
 	}
-	sub, err := p.session.Subscribe(ctx, options)
+	var expires time.Time
+	if q.Token != "" {
+		who, err := p.subscriber(ctx, q.Token, q.Channel)
+		if err != nil {
+			return p.refuse(err)
+		}
+		expires = who.Expires
+		options.Principal, options.Info = withGrace(who), who.Info
+	}
+	begun, err := p.begin(ctx, options, q.recovery, p.dialect.config.RecoverBytes)
 	if err != nil {
 		return err
 	}
-	missed, err := p.confirm(ctx, c, &q)
-	if err != nil {
-		p.session.Unsubscribe(q.Channel)
-		return err
-	}
-	p.keepInfo(q.Channel, options.Info)
-	if err := p.catchUp(ctx, q.Channel, missed); err != nil {
+	begun.result.ttl = p.dialect.appendTTL([]byte{'{'}, expires)[1:]
+	p.session.Send(encodeReply(c.id, c.method, begun.result.append(nil)))
+	if err := p.finish(ctx, begun); err != nil {
 		p.abandon(ctx, q.Channel, err)
-		return nil
 	}
-	sub.Resume(missed.end())
 	return nil
 }
 
-// confirm replies to a subscribe. It returns what of the history is still to be
-// sent after the reply.
-func (p *centrifugePeer) confirm(ctx context.Context, c command, q *subscribeRequest) (*backlog, error) {
-	result := subscribeResult{wasRecovering: q.Recover}
-	asked := streamPosition{Offset: q.Offset, Epoch: q.Epoch}
-	if q.Recover {
-		missed, err := openBacklog(ctx, p.session.Actor(), p.session.Client().ID, q.Channel, asked.position())
-		if err == nil {
-			result.recovered = true
-			result.offset, result.epoch = q.Offset, missed.top.Epoch
-			err = result.collect(ctx, q.Channel, missed, p.dialect.config.RecoverBytes)
-		}
-		if err == nil {
-			return missed, p.reply(c, result.append(nil))
-		}
-		if hub.ErrorOf(err).Code != hub.CodeUnrecoverable || q.Flag&flagRejectUnrecovered != 0 {
-			return nil, err
-		}
-	}
-	page, err := p.session.Actor().Recover(ctx, hub.Query{Channel: q.Channel})
+// begun is a subscription whose messages are held until the client knows of it.
+type begun struct {
+	sub    *hub.Subscription
+	key    string
+	result subscribeResult
+	missed *backlog // what is to be sent behind the result
+}
+
+// begin subscribes, and collects what the client missed in at most about size
+// bytes. What the subscription is for is undone if it returns an error.
+func (p *centrifugePeer) begin(ctx context.Context, o hub.SubscribeOptions, r recovery, size int) (*begun, error) {
+	sub, err := p.session.Subscribe(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	result = subscribeResult{wasRecovering: q.Recover, offset: page.Top.Seq, epoch: page.Top.Epoch}
-	return &backlog{top: page.Top}, p.reply(c, result.append(nil))
+	b := &begun{sub: sub, key: o.Keys[0]}
+	if err := b.read(ctx, p, r, size); err != nil {
+		p.session.Unsubscribe(b.key)
+		return nil, err
+	}
+	return b, nil
 }
 
-// catchUp sends the rest of what the client missed, no faster than it reads.
-func (p *centrifugePeer) catchUp(ctx context.Context, key string, missed *backlog) error {
-	for {
-		messages, err := missed.next(ctx)
-		if err != nil || len(messages) == 0 {
+// read finds the position that the client has, or else is given.
+func (b *begun) read(ctx context.Context, p *centrifugePeer, r recovery, size int) error {
+	if r.Recover {
+		err := b.recover(ctx, p, r, size)
+		if err == nil || hub.ErrorOf(err).Code != hub.CodeUnrecoverable || r.Flag&flagRejectUnrecovered != 0 {
 			return err
+		}
+	}
+	page, err := b.sub.Actor().Recover(ctx, hub.Query{Channel: b.key})
+	b.result = subscribeResult{wasRecovering: r.Recover, offset: page.Top.Seq, epoch: page.Top.Epoch}
+	b.missed = &backlog{top: page.Top}
+	return err
+}
+
+func (b *begun) recover(ctx context.Context, p *centrifugePeer, r recovery, size int) (err error) {
+	asked := streamPosition{Offset: r.Offset, Epoch: r.Epoch}
+	if b.missed, err = openBacklog(ctx, b.sub.Actor(), p.session.Client().ID, b.key, asked.position()); err != nil {
+		return err
+	}
+	b.result = subscribeResult{wasRecovering: true, recovered: true, offset: r.Offset, epoch: b.missed.top.Epoch}
+	return b.result.collect(ctx, b.key, b.missed, size)
+}
+
+// finish sends the rest of what the client missed, no faster than it reads, then
+// what was held, and lets the subscription flow.
+func (p *centrifugePeer) finish(ctx context.Context, b *begun) error {
+	for {
+		messages, err := b.missed.next(ctx)
+		if err != nil {
+			return err
+		}
+		if len(messages) == 0 {
+			break
 		}
 		for _, m := range messages {
 			if err := p.session.Room(ctx); err != nil {
 				return err
 			}
-			p.session.Send(encodePub(key, m))
+			p.session.Send(encodePub(b.key, m))
 		}
-		missed.take(len(messages))
+		b.missed.take(len(messages))
 	}
+	b.sub.Resume(b.missed.end())
+	return nil
 }
 
 // abandon ends a subscription that could not catch up after its reply. The
@@ -126,6 +158,7 @@ func (p *centrifugePeer) abandon(ctx context.Context, key string, err error) {
 
 // subscribeResult is the result of a subscribe.
 type subscribeResult struct {
+	ttl           []byte // the members that say when it expires; nil: it does not
 	epoch         string
 	offset        uint64
 	recovered     bool
@@ -133,9 +166,10 @@ type subscribeResult struct {
 	publications  []byte // the array without its end; nil: none
 }
 
-// collect takes as many of the missed messages as fit into size bytes.
+// collect takes as many of the missed messages as fit into size bytes, but at
+// least one if that is more than 0.
 func (r *subscribeResult) collect(ctx context.Context, key string, missed *backlog, size int) error {
-	for {
+	for size > 0 {
 		messages, err := missed.next(ctx)
 		if err != nil || len(messages) == 0 {
 			return err
@@ -147,13 +181,14 @@ func (r *subscribeResult) collect(ctx context.Context, key string, missed *backl
 		r.publications, n = appendElements(r.publications, key, messages, size)
 		missed.take(n)
 		if n < len(messages) {
-			return nil
+			break
 		}
 	}
+	return nil
 }
 
 func (r *subscribeResult) append(b []byte) []byte {
-	b = append(b, '{')
+	b = append(append(b, '{'), r.ttl...)
 	b = appendTrue(b, "recoverable", true)
 	b = appendTrue(b, "positioned", true)
 	b = appendPosition(b, r.epoch, r.offset)

@@ -51,6 +51,20 @@ func encodePresence(key, kind string, c *hub.Client) []byte {
 	return append(b, "}}}"...)
 }
 
+// encodeSubscribe returns the push of a subscription of the server's making.
+func encodeSubscribe(e hub.Event) []byte {
+	b := make([]byte, 0, frameBytes+len(e.Subscription)+len(e.Data))
+	b = appendPush(b, e.Subscription, "subscribe")
+	b = append(b, '{')
+	b = appendTrue(b, "recoverable", true)
+	b = appendTrue(b, "positioned", true)
+	b = appendPosition(b, e.Position.Epoch, e.Position.Seq)
+	if e.Data != nil {
+		b = append(appendKey(b, "data"), e.Data...)
+	}
+	return append(b, "}}}"...)
+}
+
 func encodeUnsubscribe(key string, r hub.Reason) []byte {
 	code, text := unsubscribeCode(r)
 	b := make([]byte, 0, frameBytes+len(key)+len(text))

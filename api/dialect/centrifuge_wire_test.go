@@ -34,10 +34,15 @@ func TestCentrifugeGoldenFrames(t *testing.T) {
 		{"a live message", hub.Event{Subscription: "news", Message: live}},
 		{"a join", hub.Event{Kind: hub.KindJoin, Subscription: "news", Client: full.Publisher}},
 		{"an anonymous leave", hub.Event{Kind: hub.KindLeave, Subscription: "news", Client: anonymous}},
+		{"a subscription made for it", hub.Event{Kind: hub.KindSubscribed, Subscription: "news", Position: full.Position, Data: []byte(`{"a":"b"}`)}},
+		{"one without data, of an empty channel", hub.Event{Kind: hub.KindSubscribed, Subscription: "news.*", Position: hub.Position{Epoch: "0000001"}}},
 		{"an order to unsubscribe", hub.Event{Kind: hub.KindUnsubscribed, Subscription: "news", Reason: hub.Reason{Cause: hub.CauseServer}}},
 		{"one with code and text", hub.Event{Kind: hub.KindUnsubscribed, Subscription: "news", Reason: hub.Reason{Code: 2502, Text: "odd \"one\""}}},
 		{"one with a code of the application", hub.Event{Kind: hub.KindUnsubscribed, Subscription: "news", Reason: hub.Reason{Code: 2999}}},
 		{"a gap", hub.Event{Kind: hub.KindUnsubscribed, Subscription: "news", Reason: hub.Reason{Cause: hub.CauseGap}}},
+		{"an expired token", hub.Event{Kind: hub.KindUnsubscribed, Subscription: "news", Reason: hub.Reason{Cause: hub.CauseExpired}}},
+		{"a revoked one", hub.Event{Kind: hub.KindUnsubscribed, Subscription: "news", Reason: hub.Reason{Cause: hub.CauseRevoked}}},
+		{"a grant that was lost", hub.Event{Kind: hub.KindUnsubscribed, Subscription: "news", Reason: hub.Reason{Cause: hub.CauseDenied}}},
 		{"a ping", hub.Event{Kind: hub.KindPing, Time: time.UnixMilli(1)}},
 	} {
 		frame := d.Encode(row.event)

@@ -32,8 +32,8 @@ type Request struct {
 	Path   string
 	Query  map[string][]string
 	Header map[string][]string // canonical names
-	// Refused is why it is not known who sent the request, whose actor may do nothing
-	// then; nil: it is known.
+	// Refused is why the credential in it was not accepted; nil: it was, or there is
+	// none. Whoever is not known has an actor without a principal.
 	Refused error
 }
 

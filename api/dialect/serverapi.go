@@ -43,13 +43,13 @@ var apiMethods = map[string]apiMethod{
 	"info":            apiInfo,
 	"unsubscribe":     apiUnsubscribe,
 	"disconnect":      apiDisconnect,
-	"subscribe":       apiNotAvailable("subscribe: clients subscribe themselves here"),
+	"subscribe":       apiSubscribe,
 	"schedules":       apiSchedules,
 	"schedule_cancel": apiScheduleCancel,
 	"message_delete":  apiMessageDelete,
 	"message_clear":   apiMessageClear,
 	"revoke":          apiRevoke,
-	"refresh":         apiNotAvailable("refresh: connections do not expire here"),
+	"refresh":         apiRefresh,
 	"rpc":             apiNotAvailable("rpc: this hub offers no methods to servers"),
 }
 
