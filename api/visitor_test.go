@@ -136,7 +136,7 @@ func TestEveryMethodOfTheServerAPIRefusesTheAnonymous(t *testing.T) {
 		"publish": `{"channel":"a","data":1}`, "history": `{"channel":"a","limit":1}`, "history_remove": `{"channel":"a"}`, "presence": `{"channel":"a"}`,
 		"presence_stats": `{"channel":"a"}`, "unsubscribe": `{"channel":"a","user":"u"}`, "disconnect": `{"user":"u"}`, "schedules": `{"channel":"a"}`,
 		"schedule_cancel": `{"id":"x"}`, "message_delete": `{"channel":"a","sequence_id":"x"}`, "message_clear": `{"channel":"a","sequence_id":"x"}`,
-		"revoke": `{"token_id":"x"}`, "channels": `{}`, "info": `{}`, "subscribe": `{"channel":"a","user":"u"}`, "refresh": `{"user":"u"}`,
+		"subscribe": `{"channel":"a","user":"u"}`, "refresh": `{"user":"u"}`, "revoke": `{"token_id":"x"}`, "channels": `{}`, "info": `{}`,
 		"broadcast": `{"channels":["a"],"data":1}`, "batch": `{"commands":[{"publish":{"channel":"a","data":1}}]}`,
 	}
 	for _, method := range api.ServerMethods() {
