@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 // client is the tests' HTTP client, without a proxy and without a time limit,
@@ -153,9 +154,11 @@ func (h *hub) stream(path string, headers ...string) <-chan string {
 		h.t.Fatal(err)
 	}
 	req.Header = headerOf(headers)
+	late := time.AfterFunc(patience, cancel)
 	res, err := h.way.client.Do(req)
+	late.Stop()
 	if err != nil {
-		h.t.Fatal(err)
+		h.t.Fatalf("GET %s: %v", path, err)
 	}
 	lines := make(chan string, 10_000)
 	go func() {

@@ -2,6 +2,7 @@ package tests
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
@@ -222,12 +223,38 @@ func TestProxies(t *testing.T) {
 			if !p.noCommas {
 				wantCommaKept(h)
 			}
+			wantStreamOverHTTP1(h)
 			wantOrigins(t, h)
 			wantClientSeen(t, h)
 			if res := h.do("GET", "/ready", ""); res.status != http.StatusOK {
 				t.Errorf("/ready: %d", res.status)
 			}
 		})
+	}
+}
+
+// wantStreamOverHTTP1: a client that does not speak HTTP/2 gets each message at
+// once too.
+func wantStreamOverHTTP1(h *hub) {
+	h.t.Helper()
+	transport, ok := h.way.client.Transport.(*http.Transport)
+	if !ok {
+		h.t.Fatal("no transport of net/http")
+	}
+	old := transport.Clone()
+	old.ForceAttemptHTTP2, old.TLSNextProto = false, map[string]func(string, *tls.Conn) http.RoundTripper{}
+	old.TLSClientConfig.NextProtos = nil
+	h.t.Cleanup(old.CloseIdleConnections)
+	view := *h
+	view.way.client = &http.Client{Transport: old}
+	for _, kind := range []string{"json", "raw"} {
+		stream := view.opened(view.stream("/http1-" + kind + "/" + kind))
+		h.publish("http1-"+kind, "at once")
+		read := ntfyDelivery
+		if kind == "raw" {
+			read = plainDelivery
+		}
+		subscriber{kind, convert(stream, read)}.next(h, "at once")
 	}
 }
 

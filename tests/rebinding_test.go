@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 // A page whose name was pointed at the hub gets nothing out of the program.
@@ -19,6 +20,7 @@ func TestDNSRebinding(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		_ = conn.SetDeadline(time.Now().Add(patience))
 		fmt.Fprintf(conn, "%s HTTP/1.1\r\nHost: evil.example\r\nOrigin: http://evil.example\r\nContent-Length: 0\r\n\r\n", request)
 		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		if err != nil {

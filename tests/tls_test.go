@@ -112,7 +112,11 @@ func TestTLSServesEverything(t *testing.T) {
 	echo := h.dial("/")
 	echo.send("GROẞ")
 	echo.wantText("gross")
-	echo.send(strings.Repeat("A", 1<<20)) // it is still being sent when the answer comes
+	tooLong := make([]byte, 14+(8<<20)) // it is still being sent when the answer comes
+	copy(tooLong, []byte{0x81, 0xff, 0, 0, 0, 0, 0, 0x80, 0, 0})
+	if _, err := echo.conn.NetConn().Write(tooLong); err != nil {
+		t.Errorf("the connection was cut off under the client: %v", err)
+	}
 	echo.wantClosed(1009)
 
 	res, err := h.way.client.Get(h.url + "/ready")
