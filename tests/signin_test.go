@@ -108,7 +108,7 @@ func TestPageTellsWhatWasRefused(t *testing.T) {
 	p.in("Sign in").fill("textbox", "Token or key", "nonsense")
 	p.press("\r")
 	p.wantText("region", "Sign in", "Not signed in")
-	p.in("Sign in").click("button", "Not now")
+	p.in("Sign in").click("button", "Go on without it")
 	p.wantText("group", "Connection", "Connected")
 
 	p.in("Channel feed").fill("textbox", "Message", "from nobody")
