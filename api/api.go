@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 
 	"fanfold/api/access"
 	"fanfold/api/dialect"
+	"fanfold/api/limit"
 	"fanfold/hub"
 
 	"github.com/gin-gonic/gin"
@@ -23,6 +25,11 @@ type Config struct {
 	// Access finds out who sends each request; nil: nobody is asked, and everybody may
 	// do everything.
 	Access *access.Authenticator
+	// Limits are what may be taken of the hub; nil: anything.
+	Limits *limit.Limits
+	// BodyTimeout is how long a client may take to send a body, which stops those who do
+	// it byte by byte. 0: 30 s.
+	BodyTimeout time.Duration
 	// Page serves GET requests for the page and its files; PageFiles are the names
 	// of those files, which can't be channels over HTTP.
 	Page      http.Handler // required
@@ -64,7 +71,8 @@ type API struct {
 	taken  map[string]string // channel names that routes hide, with the route
 
 	everybody *hub.Actor // who comes if nobody is asked who they are
-	refusals  refusals
+	refusals  refusals   // of credentials
+	idlers    idlers
 	deafen    func() // ends the hearing of revocations
 
 	context    context.Context // ends with Wait's beginning
@@ -77,11 +85,20 @@ func New(config Config) (*API, error) {
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
+	if config.Limits == nil {
+		config.Limits = limit.New(limit.Config{}, nil)
+	}
+	config.BodyTimeout = cmp.Or(config.BodyTimeout, 30*time.Second)
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}
 	a := &API{config: config, everybody: config.Hub.As(&hub.Principal{Grant: hub.Everything()})}
 	a.context, a.cancel = context.WithCancel(context.Background())
+	if config.Access != nil {
+		guarded := *config.Access
+		guarded.Guard = a.guard
+		a.config.Access = &guarded
+	}
 	a.routes()
 	if err := a.hearRevocations(context.Background()); err != nil {
 		return nil, err
@@ -92,7 +109,7 @@ func New(config Config) (*API, error) {
 // ServeHTTP implements [http.Handler].
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength != 0 { // net/http reads what a handler leaves, before it answers
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(a.config.BodyTimeout))
 	}
 	a.router.ServeHTTP(w, r)
 }

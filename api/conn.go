@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"fanfold/api/dialect"
+	"fanfold/api/limit"
 	"fanfold/hub"
 
 	"github.com/gorilla/websocket"
@@ -22,6 +24,8 @@ type wsConn struct {
 	socket *socket // static
 	path   string
 	remote string
+	ctx    context.Context // with its place
+	lease  *limit.Lease
 	secure bool
 	peer   dialect.Peer
 	ready  chan struct{} // closed once, when the upgrade is done
@@ -128,7 +132,7 @@ func (c *wsConn) connected(m *melody.Session) {
 	c.sayGoodbye()
 	if starter, ok := c.peer.(dialect.Starter); ok {
 		c.socket.api.goroutines.Go(func() {
-			c.contain(func() { starter.Start(c.socket.api.context) })
+			c.contain(func() { starter.Start(c.ctx) })
 		})
 	}
 	close(c.ready)
@@ -144,7 +148,7 @@ func (c *wsConn) receive(text []byte) {
 		c.peer.Session().Close(reasonInvalidUTF8)
 		return
 	}
-	c.contain(func() { c.peer.Receive(c.socket.api.context, text) })
+	c.contain(func() { c.peer.Receive(c.ctx, text) })
 }
 
 // contain keeps a panic from ending more than this connection.
@@ -207,4 +211,5 @@ func (c *wsConn) disconnected() {
 	_ = c.raw.SetReadDeadline(time.Now().Add(closeGrace))
 	_, _ = io.CopyN(io.Discard, c.raw, drainBytes)
 	_ = c.raw.Close()
+	c.lease.Release()
 }

@@ -9,6 +9,11 @@
 // has its own: 4xx says what to change, 503 and 507 that the same may work later, with
 // Retry-After. What a request asks for and the hub does not do is refused, not left out.
 //
+// # Limits
+//
+// Whoever connects takes a place from package limit before the upgrade or the first
+// byte of a stream. Actors are metered, so a publish is charged wherever it comes from.
+//
 // # Goroutines
 //
 // A WebSocket has melody's two: the reader, which runs the dialect's peer, and

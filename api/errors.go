@@ -28,12 +28,14 @@ const retryAfter = "2"
 // logs what is the hub's own fault.
 func (a *API) writeError(c *gin.Context, err error) {
 	v := a.visitor(c)
-	err = v.authenticateInstead(err)
+	busy := isLimited(err)
+	err = a.limited(c, v.authenticateInstead(err))
 	status, body := dialect.NtfyError(err)
 	a.challenge(c, status, v)
 	switch {
 	case errors.Is(err, context.Canceled):
 		panic(http.ErrAbortHandler) // the client has left; no answer must not look like 200
+	case busy: // which is nobody's fault
 	case status == http.StatusServiceUnavailable || status == http.StatusInsufficientStorage:
 		c.Header("Retry-After", retryAfter)
 		fallthrough

@@ -15,15 +15,13 @@ import (
 )
 
 const (
-	// bodyTimeout stops clients that send a body byte by byte.
-	bodyTimeout = 30 * time.Second
 	// jsonExpansion: a JSON string can be six times as long as its text.
 	jsonExpansion = 6
 	// maxAPIBytes bounds a call of the server API, which may carry many messages.
 	maxAPIBytes = 8 << 20
 )
 
-// body reads a request's body of at most limit bytes, within the bodyTimeout
+// body reads a request's body of at most limit bytes, within the BodyTimeout
 // that ServeHTTP has set.
 func (a *API) body(c *gin.Context, limit int) ([]byte, error) {
 	if encoding := c.GetHeader("Content-Encoding"); encoding != "" && encoding != "identity" {
@@ -135,6 +133,9 @@ func (a *API) serverAPI(c *gin.Context) {
 	case err == nil:
 	case code == hub.CodeUnknownMethod:
 		status = http.StatusNotFound
+	case isLimited(err):
+		_ = a.limited(c, err) // for its header
+		status = http.StatusTooManyRequests
 	case code == hub.CodeInternal || code == hub.CodeUnavailable || code == hub.CodeFull:
 		a.config.Logger.Error("server API call failed", "method", c.Param("method"), "error", err)
 	}

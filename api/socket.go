@@ -65,11 +65,21 @@ func (s *socket) serve(c *gin.Context) {
 		s.api.fail(c, upgradeRequired, "this path speaks WebSocket only: connect with ws:// or wss://")
 		return
 	}
+	lease := s.api.connect(c)
+	if lease == nil {
+		return
+	}
+	standing := false
+	defer func() {
+		if !standing {
+			lease.Release()
+		}
+	}()
 	who, visitor := s.api.caller(c.Request), s.api.visitor(c)
 	if visitor.absent {
 		visitor.refused = nil // it is no error yet: the protocol's frames may bring what is missing
 	}
-	conn := &wsConn{socket: s, path: c.Request.URL.Path, remote: who.String(), secure: who.secure, ready: make(chan struct{})}
+	conn := &wsConn{socket: s, lease: lease, ctx: place{visitor.from, lease}.within(s.api.context), path: c.Request.URL.Path, remote: who.String(), secure: who.secure, ready: make(chan struct{})}
 	peer, err := s.dialect.Connect(c.Request.Context(), visitor.actor, conn, dialect.Request{
 		Path: c.Request.URL.EscapedPath(), Query: c.Request.URL.Query(), Header: c.Request.Header, Refused: visitor.refused,
 	})
@@ -85,6 +95,7 @@ func (s *socket) serve(c *gin.Context) {
 	})
 	select {
 	case <-conn.ready:
+		standing = true // conn releases it
 	case err := <-refused:
 		peer.Session().Detach()
 		if conn.raw != nil {

@@ -27,6 +27,11 @@ func (a *API) stream(codec dialect.StreamCodec) gin.HandlerFunc {
 			a.writeError(c, err)
 			return
 		}
+		lease := a.connect(c)
+		if lease == nil {
+			return
+		}
+		defer lease.Release()
 		if err := a.dropBody(c); err != nil {
 			a.writeError(c, err)
 			return

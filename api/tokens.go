@@ -22,10 +22,10 @@ func (a *API) tokens() dialect.Tokens {
 }
 
 // Connection implements [dialect.Tokens].
-func (t frameTokens) Connection(ctx context.Context, token string) (*hub.Principal, error) {
+func (t frameTokens) Connection(ctx context.Context, token, client string) (*hub.Principal, error) {
 	p, err := t.api.config.Access.Token(ctx, token)
 	if err != nil {
-		t.api.logRefusal(err, "for", "connection")
+		t.api.logRefusal(err, "for", "connection", "client", client)
 	}
 	return p, err
 }

@@ -9,6 +9,7 @@ import (
 
 	"fanfold/api/access"
 	"fanfold/api/dialect"
+	"fanfold/api/limit"
 	"fanfold/hub"
 
 	"github.com/gin-gonic/gin"
@@ -18,6 +19,7 @@ import (
 // middlewares that every route has: admit or introduce.
 type visitor struct {
 	actor *hub.Actor // the hub as they may use it; never nil
+	from  limit.Account
 	// credential is what was accepted; the zero one: none was sent, or needed.
 	credential access.Credential
 	// refused is why nobody is known; nil: somebody is. absent: it is because nothing was
@@ -55,10 +57,11 @@ func (a *API) admit(c *gin.Context) {
 // introduce finds out who sent the request, and passes it on also if that is
 // nobody: their protocol may say it later.
 func (a *API) introduce(c *gin.Context) {
-	v := visitor{actor: a.everybody}
+	from := a.from(c.Request)
+	v := visitor{actor: a.everybody, from: from}
 	if a.config.Access != nil {
 		var p *hub.Principal
-		p, v.credential, v.refused = a.config.Access.Request(c.Request.Context(), c.Request)
+		p, v.credential, v.refused = a.config.Access.Request(place{from: from}.within(c.Request.Context()), c.Request)
 		if v.refused == nil && v.credential.Ambient && !isSameSite(c.Request, v.credential) {
 			a.fail(c, dialect.NtfyForbidden, "a browser may have sent this %v on behalf of another site: send it as Authorization: Bearer, or from a page of this hub or of an allowed origin", v.credential)
 			return
@@ -71,6 +74,7 @@ func (a *API) introduce(c *gin.Context) {
 		}
 		v.actor = a.config.Hub.As(p)
 	}
+	v.actor = v.actor.Metered(limit.Meter{Limits: a.config.Limits, From: from})
 	c.Set(visitorKey, v)
 }
 
@@ -88,7 +92,7 @@ func (a *API) admitServer(c *gin.Context) {
 	if err == nil {
 		return
 	}
-	status, _ := dialect.NtfyError(err)
+	status, _ := dialect.NtfyError(a.limited(c, err))
 	a.challenge(c, status, v)
 	c.Abort()
 	c.Data(status, "application/json", append(dialect.ServerAPIError(err), '\n'))

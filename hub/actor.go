@@ -14,6 +14,7 @@ import (
 type Actor struct {
 	hub       *Hub // static
 	principal *Principal
+	meter     Meter // nil: nothing is charged
 }
 
 // As returns the hub as p may use it. nil may do nothing.
@@ -60,15 +61,18 @@ func (a *Actor) Open(c SessionConfig) (*Session, error) {
 	if err := a.hub.checkValid(a.principal, time.Now()); err != nil {
 		return nil, err
 	}
-	return a.hub.open(a.principal, c)
+	return a.hub.open(a.principal, a.meter, c)
 }
 
 // Publish gives m to the engine: stored and then delivered, or delivered
 // without being stored if its channel's rule or o says so. It needs [ActionPublish]. It fills
 // in m's ID, Position and Time. duplicate: o's key had been used before, and m has the first
 // one's ID. The error is an [Error] of [CodeBadRequest], [CodeTooLarge], [CodeDenied],
-// [CodeFull] or [CodeUnavailable]. Data must be JSON: the caller has checked that.
+// [CodeBusy], [CodeFull] or [CodeUnavailable]. Data must be JSON: the caller has checked that.
 func (a *Actor) Publish(ctx context.Context, m *Message, o PublishOptions) (duplicate bool, err error) {
+	if err := a.charge(m); err != nil {
+		return false, err
+	}
 	if err := a.checkChannel(ActionPublish, m.Channel); err != nil {
 		return false, err
 	}
@@ -79,6 +83,9 @@ func (a *Actor) Publish(ctx context.Context, m *Message, o PublishOptions) (dupl
 // It needs [ActionPublish]; the grant counts now, not when the time comes. Errors are those of
 // Publish, and [CodeNotAvailable].
 func (a *Actor) Schedule(ctx context.Context, s *Scheduled) (duplicate bool, err error) {
+	if err := a.charge(s.Message); err != nil {
+		return false, err
+	}
 	if err := a.checkChannel(ActionPublish, s.Message.Channel); err != nil {
 		return false, err
 	}

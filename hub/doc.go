@@ -31,6 +31,7 @@
 // Nobody outside uses a [Hub] itself but to start and stop it: an [Actor] is the hub as one
 // [Principal] may use it, and checks each call. A session belongs to a principal too: its
 // subscriptions end when that one expires, is revoked or is replaced by one that may do less.
+// How much it may publish is for the actor's [Meter] to say, which is asked there too.
 //
 // # Holes
 //

@@ -43,8 +43,10 @@ func (a *Actor) Subscribe(ctx context.Context, e Enlistment) (n int, err error) 
 // enlist makes a session's part of an enlistment. It is true if the session is
 // subscribed then.
 func (s *Session) enlist(ctx context.Context, e *Enlistment) (bool, error) {
-	options := SubscribeOptions{Keys: []string{e.Key}, Info: e.Info, Vital: true, Principal: s.enlisted(e.Key)}
-	sub, err := s.Subscribe(ctx, options)
+	sub, err := s.Subscribe(ctx, SubscribeOptions{
+		Keys: []string{e.Key}, Info: e.Info, Vital: true,
+		Principal: &Principal{Grant: Grant{Subscribe: []string{e.Key}}}, // whatever becomes of the session's own
+	})
 	switch {
 	case err == nil:
 	case ErrorOf(err).Code == CodeAlreadySubscribed:
@@ -61,16 +63,6 @@ func (s *Session) enlist(ctx context.Context, e *Enlistment) (bool, error) {
 	}
 	sub.Resume(page.Top)
 	return true, nil
-}
-
-// enlisted is the principal of a subscription that somebody else has made: the
-// session's own, as far as revocations look at it, with that one grant.
-func (s *Session) enlisted(key string) *Principal {
-	p := Principal{Grant: Grant{Subscribe: []string{key}}}
-	if own := s.Principal(); own != nil {
-		p.User, p.Name, p.TokenID, p.IssuedAt = own.User, own.Name, own.TokenID, own.IssuedAt
-	}
-	return &p
 }
 
 // Extend sets when the sessions of a target end unless they come with new tokens;

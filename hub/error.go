@@ -40,6 +40,9 @@ const (
 	CodeFull
 	// CodeClosed: the session or the hub is closed.
 	CodeClosed
+	// CodeBusy: the caller has used up what it may for now, see [Meter]; it may try
+	// again later.
+	CodeBusy
 )
 
 // Error is an error whose Message may be shown to the client. Err, if any, is

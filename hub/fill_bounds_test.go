@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"fanfold/hub"
+	"fanfold/hub/hubtest"
 )
 
 func TestALiveMessageWithoutRoomIsDroppedAndCounted(t *testing.T) {
@@ -22,9 +23,9 @@ func TestALiveMessageWithoutRoomIsDroppedAndCounted(t *testing.T) {
 		}
 	}
 	close(g.open)
-	c.until(t, "end of what was not dropped", func() bool {
+	hubtest.Eventually(t, "all has come or was dropped", func() bool {
 		info, err := h.Info(t.Context())
-		return err == nil && info.Lost > 0 && int64(len(c.got))+info.Lost == sent
+		return err == nil && info.Lost > 0 && int64(len(c.wait(t, 0)))+info.Lost == sent
 	})
 }
 
@@ -91,9 +92,9 @@ func TestWhatComesDuringTheEndOfAFillIsBounded(t *testing.T) {
 		}
 	}
 	engine.lose()
-	c.until(t, "end", func() bool {
+	hubtest.Eventually(t, "all has come or was dropped", func() bool {
 		info, err := h.Info(t.Context())
-		return err == nil && info.Lost > 0 && int64(len(c.got))+info.Lost == many+1
+		return err == nil && info.Lost > 0 && int64(len(c.wait(t, 0)))+info.Lost == many+1
 	})
 	got := slices.DeleteFunc(c.wait(t, 0), func(frame string) bool { return (frame[len(frame)-1]-'0')%2 == 1 })
 	same(t, "stored", got, want...)

@@ -156,9 +156,10 @@ func isToken(text string) bool { return text != "" && strings.IndexFunc(text, no
 type Principal struct {
 	User string // whom it speaks for; "": anonymous, or a server
 	// Name is for the log: the name of the key, or the user.
-	Name  string
-	Info  []byte // JSON that others see of its connections; nil: none
-	Grant Grant
+	Name   string
+	Server bool   // it showed a server's key, of that name
+	Info   []byte // JSON that others see of its connections; nil: none
+	Grant  Grant
 	// Channels are what the server subscribes its connections to.
 	Channels []string
 	// Expires is when the hub no longer honours what it presented; zero: never.

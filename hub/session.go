@@ -30,6 +30,7 @@ type SessionConfig struct {
 // it with Detach. Methods may be called from any goroutine.
 type Session struct {
 	hub    *Hub // static
+	meter  Meter
 	conn   Conn
 	codec  Codec
 	label  string
@@ -57,13 +58,13 @@ type Session struct {
 }
 
 // open registers a session; see [Actor.Open].
-func (h *Hub) open(p *Principal, c SessionConfig) (*Session, error) {
+func (h *Hub) open(p *Principal, m Meter, c SessionConfig) (*Session, error) {
 	if c.ClientID == "" {
 		c.ClientID = newID()
 	}
 	now := time.Now()
 	s := &Session{
-		hub: h, conn: c.Conn, codec: c.Codec, label: c.Label, opened: now,
+		hub: h, meter: m, conn: c.Conn, codec: c.Codec, label: c.Label, opened: now,
 		pingEvery: c.PingEvery, pongs: c.Pongs, identifyWithin: c.IdentifyWithin,
 		outbox: outbox{limit: h.config.OutboxBytes},
 	}

@@ -109,7 +109,7 @@ func (d *disk) empty() {
 func (d *disk) remount(mode string) {
 	d.t.Helper()
 	var out []byte
-	args := append(d.enter[1:len(d.enter):len(d.enter)], "mount", "-o", "remount,"+mode, d.path)
+	args := append(d.enter[1:len(d.enter):len(d.enter)], "mount", "-t", "tmpfs", "-o", "remount,"+mode, "tmpfs", d.path) // without looking up other options
 	if !within(patience, func() (done bool) {
 		var err error
 		out, err = exec.Command(d.enter[0], args...).CombinedOutput()

@@ -107,6 +107,9 @@ func TestFullDisk(t *testing.T) {
 
 	d.empty()
 	h.mended(acked)
+	for _, s := range all {
+		s.next(h, "mended")
+	}
 	h.kill()
 	h.startAgain()
 	h.faulty = false
@@ -133,6 +136,9 @@ func TestDiskMadeReadOnly(t *testing.T) {
 
 	d.remount("rw")
 	h.mended(acked)
+	for _, s := range all {
+		s.next(h, "mended")
+	}
 }
 
 // What a start can't find or can't trust is logged, and told to those who return.

@@ -46,15 +46,19 @@ var arrows = map[string]arrow{
 		may: []string{"fanfold/hub", "github.com/golang-jwt/jwt/v5"},
 		why: "who asks is found out in one place, that can be attacked in tests without a router, a socket or a hub that runs",
 	},
+	"fanfold/api/limit": {
+		may: []string{"fanfold/hub", "golang.org/x/time/rate"},
+		why: "who has had enough is counted in one place, whatever carries the bytes",
+	},
 	"fanfold/api": {
-		may: []string{"fanfold/hub", "fanfold/api/access", "fanfold/api/dialect", "github.com/gin-gonic/gin", "github.com/olahol/melody", "github.com/gorilla/websocket"},
+		may: []string{"fanfold/hub", "fanfold/api/access", "fanfold/api/dialect", "fanfold/api/limit", "github.com/gin-gonic/gin", "github.com/olahol/melody", "github.com/gorilla/websocket"},
 		why: "what carries bytes knows neither the store nor the page",
 	},
 	"fanfold/web": {
 		why: "the page speaks to the hub over the network, as any client does",
 	},
 	"fanfold/cmd/fanfold": {
-		may: []string{"fanfold/hub", "fanfold/hub/stream", "fanfold/api", "fanfold/api/access", "fanfold/api/dialect", "fanfold/web", "github.com/alecthomas/kong", "github.com/dustin/go-humanize", "github.com/goccy/go-yaml", "golang.org/x/crypto/acme"},
+		may: []string{"fanfold/hub", "fanfold/hub/stream", "fanfold/api", "fanfold/api/access", "fanfold/api/dialect", "fanfold/api/limit", "fanfold/web", "github.com/alecthomas/kong", "github.com/dustin/go-humanize", "github.com/goccy/go-yaml", "golang.org/x/crypto/acme"},
 		why: "only the program knows all parts",
 	},
 	"fanfold/tests": {

@@ -133,7 +133,7 @@ func (k *APIKeys) Principal(key string) (*hub.Principal, error) {
 	if i < 0 {
 		return nil, refuse(CheckKey, "this key is not known here: it was never configured, or has been taken out").detail("its hash is %.19s…", HashKey(key))
 	}
-	return &hub.Principal{Name: k.keys[i].Name, Grant: k.keys[i].Grant}, nil
+	return &hub.Principal{Name: k.keys[i].Name, Server: true, Grant: k.keys[i].Grant}, nil
 }
 
 // find returns the index of a hash, or -1. It compares with all of them, each in

@@ -40,10 +40,6 @@ func (p *centrifugePeer) connect(ctx context.Context, c command) error {
 		return nil
 	}
 	p.session.Identify(describedBy(who, info))
-	if p.session.Ended() { // who has been revoked meanwhile
-		p.state = peerOver
-		return nil
-	}
 	subs, err := p.beginAll(ctx, who.Channels, q.Subs)
 	if err != nil {
 		return err
@@ -58,7 +54,7 @@ func (p *centrifugePeer) connect(ctx context.Context, c command) error {
 // request that opened the connection; nil if nobody is known.
 func (p *centrifugePeer) whoConnects(ctx context.Context, token string) (*hub.Principal, error) {
 	if token != "" {
-		return p.dialect.bearer(ctx, token)
+		return p.bearer(ctx, token)
 	}
 	return p.session.Principal(), p.refused
 }

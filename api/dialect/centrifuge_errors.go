@@ -35,6 +35,7 @@ var errorCodes = map[hub.Code]int{
 	hub.CodeUnavailable:       errorInternal,
 	hub.CodeFull:              errorInternal,
 	hub.CodeClosed:            errorInternal,
+	hub.CodeBusy:              errorTooManyRequests,
 }
 
 // wireError is an error as the protocol writes it.

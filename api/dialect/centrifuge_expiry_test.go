@@ -147,6 +147,26 @@ func TestCentrifugeRevokedTokens(t *testing.T) {
 	})
 }
 
+func TestCentrifugeTellsHowLongATokenLasts(t *testing.T) {
+	now := time.Unix(1000, 0)
+	d := NewCentrifuge(CentrifugeConfig{Now: func() time.Time { return now }})
+	for left, want := range map[time.Duration]string{
+		time.Millisecond: `{"expires":true,"ttl":1`,
+		time.Second:      `{"expires":true,"ttl":1`,
+		time.Second + 1:  `{"expires":true,"ttl":2`,
+		time.Hour:        `{"expires":true,"ttl":3600`,
+		0:                `{"expires":true,"ttl":1`, // not 0, which would be: at once, again and again
+		-time.Hour:       `{"expires":true,"ttl":1`,
+	} {
+		if got := string(d.appendTTL([]byte{'{'}, now.Add(left))); got != want {
+			t.Errorf("%v: %s, want %s", left, got, want)
+		}
+	}
+	if got := string(d.appendTTL([]byte{'{'}, time.Time{})); got != "{" {
+		t.Errorf("never: %s", got)
+	}
+}
+
 // A refusal says in the log whose it was, once.
 func TestCentrifugeTokenOfAnotherUserIsLogged(t *testing.T) {
 	desk := newTokenDesk(t)

@@ -59,3 +59,36 @@ func TestHistoryIsReadInPagesBothWays(t *testing.T) {
 		}
 	}
 }
+
+func TestBacklogRewinds(t *testing.T) {
+	h := newTestHub(t, hub.Config{})
+	var want []uint64
+	for range 3 * backlogPage / 2 {
+		want = append(want, publishTest(t, h, "a", `1`).Position.Seq)
+	}
+	b, err := openBacklog(t.Context(), h, "me", "a", hub.Position{Seq: want[0]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []uint64
+	for _, n := range []int{0, 7, backlogPage, 1, 0, 3 * backlogPage} {
+		messages, err := b.next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		n = min(n, len(messages))
+		for _, m := range messages[:n] {
+			got = append(got, m.Position.Seq)
+		}
+		b.take(n)
+		if b.rewind(); len(b.ready) > 0 {
+			t.Errorf("a backlog that was rewound holds %d messages", len(b.ready))
+		}
+	}
+	if !slices.Equal(got, want[1:]) {
+		t.Errorf("got %d messages, not the %d in order", len(got), len(want)-1)
+	}
+	if messages, err := b.next(t.Context()); len(messages) != 0 || err != nil || b.end() != (hub.Position{Epoch: b.top.Epoch, Seq: want[len(want)-1]}) {
+		t.Errorf("the end is %v, %d messages, %v", b.end(), len(messages), err)
+	}
+}

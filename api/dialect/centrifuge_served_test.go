@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -137,6 +138,62 @@ func TestCentrifugeServedChannelsRecover(t *testing.T) {
 	}
 }
 
+// Before a client knows that it is connected, nobody can tell it of subscriptions.
+func TestCentrifugeIsGreetedFirst(t *testing.T) {
+	engine := &hookEngine{Engine: newTestEngine(t, stream.Config{})}
+	desk := newTokenDesk(t)
+	h := desk.hub(hub.Config{Engine: engine})
+	subscribe := hub.Enlistment{Target: hub.Target{User: "ann"}, Key: "b"}
+	engine.before(func(hub.Query) error {
+		engine.before(nil)
+		n, err := everybody(h).Subscribe(t.Context(), subscribe)
+		if n != 0 {
+			t.Errorf("%d are subscribed who are just connecting", n)
+		}
+		return err
+	})
+	c := dialCentrifugeAs(t, h.As(nil), desk.centrifuge(), nil)
+	desk.connectServed(h, desk.centrifuge(), c, []string{"a"}, "")
+	if c.nextReply().Connect == nil {
+		t.Fatal("something came before the reply to connect")
+	}
+	if n, err := everybody(h).Subscribe(t.Context(), subscribe); n != 1 || err != nil {
+		t.Errorf("%d are subscribed (%v)", n, err)
+	}
+	c.expect(`{"push":{"channel":"b","subscribe":{"recoverable":true,"positioned":true,"epoch":"EPOCH","offset":0}}}`)
+}
+
+// forgetful is an engine that loses what it is told to and can't read it either.
+type forgetful struct {
+	hub.Engine
+	lost []func() // of listeners
+	deaf bool
+}
+
+func (e *forgetful) Listen(pattern string, l hub.Listener) (func(), error) {
+	e.lost = append(e.lost, l.Lost)
+	return e.Engine.Listen(pattern, l)
+}
+
+func (e *forgetful) Read(ctx context.Context, q hub.Query) (hub.Page, error) {
+	if e.deaf {
+		return hub.Page{}, hub.Errorf(hub.CodeUnrecoverable, "trimmed")
+	}
+	return e.Engine.Read(ctx, q)
+}
+
+func TestCentrifugeServedChannelThatLostMessages(t *testing.T) {
+	engine := &forgetful{Engine: newTestEngine(t, stream.Config{})}
+	desk := newTokenDesk(t)
+	h, d := desk.hub(hub.Config{Engine: engine}), desk.centrifuge()
+	c := dialCentrifugeAs(t, h.As(nil), d, nil)
+	desk.connectServed(h, d, c, []string{"a"}, "")
+	c.nextReply()
+	engine.deaf = true
+	engine.lost[0]()
+	c.expect("close 3010 insufficient state")
+}
+
 // A client can't subscribe again to what the server subscribed it to: where it
 // may have missed something it must connect again.
 func TestCentrifugeServedChannelThatCantCatchUp(t *testing.T) {
@@ -188,10 +245,16 @@ func TestCentrifugeServedChannelsAllOrNone(t *testing.T) {
 }
 
 func TestServerAPISubscribesAndRefreshesOthers(t *testing.T) {
+	engine := &hookEngine{Engine: newTestEngine(t, stream.Config{})}
 	desk := newTokenDesk(t)
-	h, d := desk.hub(hub.Config{}), desk.centrifuge()
+	h, d := desk.hub(hub.Config{Engine: engine}), desk.centrifuge()
 	api := everybody(h)
 	publishTest(t, api, "news", `"before"`)
+	engine.before(func(hub.Query) error { // what its position is to have, and it is not to get
+		engine.before(nil)
+		publishTest(t, api, "news", `"meanwhile"`)
+		return nil
+	})
 	c, _ := desk.connectWith(h, d, desk.sign(access.Claims{Subject: "ann"}))
 	waiting := dialCentrifugeAs(t, h.As(nil), d, nil)
 	if got := callAPITest(t, api, "subscribe", `{"user":"ann","channel":"news","info":{"seat":1},"data":{"why":
@@ -199,8 +262,8 @@ func TestServerAPISubscribesAndRefreshesOthers(t *testing.T) {
 		t.Errorf("subscribe answers %s", got)
 	}
 	publishTest(t, api, "news", `"after"`)
-	c.expect(`{"push":{"channel":"news","subscribe":{"recoverable":true,"positioned":true,"epoch":"EPOCH","offset":1,"data":{"why":"staff"}}}}`,
-		`{"push":{"channel":"news","pub":{"data":"after","offset":2,"time":0}}}`)
+	c.expect(`{"push":{"channel":"news","subscribe":{"recoverable":true,"positioned":true,"epoch":"EPOCH","offset":2,"data":{"why":"staff"}}}}`,
+		`{"push":{"channel":"news","pub":{"data":"after","offset":3,"time":0}}}`)
 	if got := callAPITest(t, api, "presence", `{"channel":"news"}`); !strings.Contains(got, `"user":"ann","chan_info":{"seat":1}`) {
 		t.Errorf("presence answers %s", got)
 	}

@@ -12,8 +12,8 @@ import (
 // [hub.CodeUnauthenticated], or of [hub.CodeUnavailable] if that can't be told now. Whoever
 // implements it logs what it refuses.
 type Tokens interface {
-	// Connection returns who the bearer of a connection's token is.
-	Connection(ctx context.Context, token string) (*hub.Principal, error)
+	// Connection returns who the bearer of a connection's token is. client is for the log.
+	Connection(ctx context.Context, token, client string) (*hub.Principal, error)
 	// Subscription returns what the token of p's subscription to a channel or pattern
 	// allows on the connection with a client ID: its grant covers that channel, and its
 	// Info is what others see in it.
@@ -46,11 +46,12 @@ func (d *Centrifuge) appendTTL(b []byte, expires time.Time) []byte {
 }
 
 // bearer is who a connection's token belongs to.
-func (d *Centrifuge) bearer(ctx context.Context, token string) (*hub.Principal, error) {
-	if d.config.Tokens == nil {
+func (p *centrifugePeer) bearer(ctx context.Context, token string) (*hub.Principal, error) {
+	tokens := p.dialect.config.Tokens
+	if tokens == nil {
 		return nil, errNoTokens
 	}
-	return d.config.Tokens.Connection(ctx, token)
+	return tokens.Connection(ctx, token, p.session.Client().ID)
 }
 
 // subscriber is what the token of the client's subscription allows.
@@ -97,7 +98,7 @@ func (p *centrifugePeer) refresh(ctx context.Context, c command) error {
 	if err := q.decode(c); err != nil {
 		return err
 	}
-	who, err := p.dialect.bearer(ctx, q.Token)
+	who, err := p.bearer(ctx, q.Token)
 	if err != nil {
 		return p.refuse(err)
 	}

@@ -56,7 +56,7 @@ func signWith(t testing.TB, key *access.Key, c access.Claims) string {
 }
 
 // Connection implements [Tokens].
-func (d *tokenDesk) Connection(ctx context.Context, token string) (*hub.Principal, error) {
+func (d *tokenDesk) Connection(ctx context.Context, token, _ string) (*hub.Principal, error) {
 	return d.auth.Token(ctx, token)
 }
 
@@ -112,7 +112,7 @@ func (d *tokenDesk) connectWith(h *hub.Hub, c *Centrifuge, token string) (*centr
 func (d *tokenDesk) cast() map[string]string {
 	now := time.Now()
 	in := func(s time.Duration) time.Time { return now.Add(s * time.Second) }
-	grant := hub.Grant{Subscribe: []string{"open.>"}, Publish: []string{"open.chat"}, Presence: []string{"open.chat"}, History: []string{"open.log"}}
+	grant := hub.Grant{Subscribe: []string{"open.>"}, Publish: []string{"open.chat"}, Presence: []string{"open.chat", "open.desk"}, History: []string{"open.log"}}
 	ann := access.Claims{Subject: "ann", Info: []byte(`{"name":"Ann"}`), Grant: grant}
 	short, over, revoked, served, bob, blind := ann, ann, ann, ann, ann, ann
 	short.Expires = in(1000)
@@ -123,6 +123,7 @@ func (d *tokenDesk) cast() map[string]string {
 	outdated := access.Claims{Subject: "eve", IssuedAt: in(-1000)}
 	soon := access.Claims{Subject: "ann", NotBefore: in(1000)}
 	room := access.Claims{Subject: "ann", Channel: "room", Info: []byte(`{"seat":4}`)}
+	desk := access.Claims{Subject: "ann", Channel: "open.desk", Info: []byte(`{"seat":4}`)}
 	shortRoom, overRoom, bobsRoom, anothers := room, room, room, room
 	shortRoom.Expires, overRoom.Expires = in(500), in(-1000)
 	bobsRoom.Subject, anothers.Client = "bob", "b"
@@ -130,7 +131,7 @@ func (d *tokenDesk) cast() map[string]string {
 	tokens := map[string]string{"forged": signWith(d.t, other, ann), "garbled": "a.b"}
 	for name, c := range map[string]access.Claims{
 		"ann": ann, "short": short, "over": over, "revoked": revoked, "outdated": outdated, "served": served,
-		"bob": bob, "blind": blind, "soon": soon, "room": room, "short room": shortRoom, "over room": overRoom,
+		"bob": bob, "blind": blind, "soon": soon, "room": room, "desk": desk, "short room": shortRoom, "over room": overRoom,
 		"bob's room": bobsRoom, "another's room": anothers,
 	} {
 		tokens[name] = d.sign(c)
@@ -176,7 +177,7 @@ func TestCentrifugeTokenDialogues(t *testing.T) {
 			case name == "anonymous":
 				who = &hub.Principal{Grant: hub.Grant{Subscribe: []string{"open.>"}}}
 			default:
-				who, refused = desk.Connection(t.Context(), cast[name])
+				who, refused = desk.Connection(t.Context(), cast[name], "")
 			}
 			c = dialCentrifugeAs(t, h.As(who), d, refused)
 		}

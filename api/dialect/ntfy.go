@@ -31,32 +31,34 @@ type NtfyCode int
 
 // The codes in use.
 const (
-	NtfyBadRequest    NtfyCode = 40000
-	NtfyNoEmail       NtfyCode = 40001
-	NtfyDelayNoCache  NtfyCode = 40002
-	NtfyBadDelay      NtfyCode = 40004
-	NtfySmallDelay    NtfyCode = 40005
-	NtfyLargeDelay    NtfyCode = 40006
-	NtfyBadPriority   NtfyCode = 40007
-	NtfyBadSince      NtfyCode = 40008
-	NtfyBadTopic      NtfyCode = 40009
-	NtfyTakenTopic    NtfyCode = 40010 // the name is one of the server's own paths
-	NtfyBadAttach     NtfyCode = 40013
-	NtfyNoUpload      NtfyCode = 40014
-	NtfyBadActions    NtfyCode = 40018
-	NtfyBadIcon       NtfyCode = 40021
-	NtfyBadJSON       NtfyCode = 40024
-	NtfyNoCall        NtfyCode = 40032
-	NtfyBadSequence   NtfyCode = 40049
-	NtfyUnauthorized  NtfyCode = 40101
-	NtfyForbidden     NtfyCode = 40301
-	NtfyNotFound      NtfyCode = 40401
-	NtfyTooLarge      NtfyCode = 41301
-	NtfyTooMany       NtfyCode = 42901
-	NtfyTooManyTopics NtfyCode = 42903
-	NtfyInternal      NtfyCode = 50001
-	NtfyUnavailable   NtfyCode = 50301
-	NtfyFull          NtfyCode = 50702
+	NtfyBadRequest      NtfyCode = 40000
+	NtfyNoEmail         NtfyCode = 40001
+	NtfyDelayNoCache    NtfyCode = 40002
+	NtfyBadDelay        NtfyCode = 40004
+	NtfySmallDelay      NtfyCode = 40005
+	NtfyLargeDelay      NtfyCode = 40006
+	NtfyBadPriority     NtfyCode = 40007
+	NtfyBadSince        NtfyCode = 40008
+	NtfyBadTopic        NtfyCode = 40009
+	NtfyTakenTopic      NtfyCode = 40010 // the name is one of the server's own paths
+	NtfyBadAttach       NtfyCode = 40013
+	NtfyNoUpload        NtfyCode = 40014
+	NtfyBadActions      NtfyCode = 40018
+	NtfyBadIcon         NtfyCode = 40021
+	NtfyBadJSON         NtfyCode = 40024
+	NtfyNoCall          NtfyCode = 40032
+	NtfyBadSequence     NtfyCode = 40049
+	NtfyUnauthorized    NtfyCode = 40101
+	NtfyForbidden       NtfyCode = 40301
+	NtfyNotFound        NtfyCode = 40401
+	NtfyTooLarge        NtfyCode = 41301
+	NtfyTooMany         NtfyCode = 42901
+	NtfyTooManyTopics   NtfyCode = 42903 // or subscriptions
+	NtfyTooManyBytes    NtfyCode = 42905
+	NtfyTooManyFailures NtfyCode = 42909 // to authenticate
+	NtfyInternal        NtfyCode = 50001
+	NtfyUnavailable     NtfyCode = 50301
+	NtfyFull            NtfyCode = 50702
 )
 
 // Error makes a code part of an error chain.
@@ -81,6 +83,7 @@ var ntfyCodes = map[hub.Code]NtfyCode{
 	hub.CodeUnavailable:       NtfyUnavailable,
 	hub.CodeFull:              NtfyFull,
 	hub.CodeClosed:            NtfyUnavailable,
+	hub.CodeBusy:              NtfyTooMany,
 }
 
 // NtfyError returns the HTTP status and the JSON body that ntfy's clients expect

@@ -78,7 +78,7 @@ func ServerAPI(ctx context.Context, h APIHub, method string, body []byte) (reply
 		reply = append(append([]byte(`{"result":`), reply...), '}')
 	}
 	if err != nil {
-		return ServerAPIError(err), hub.ErrorOf(err)
+		return ServerAPIError(err), err
 	}
 	return reply, nil
 }

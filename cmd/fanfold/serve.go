@@ -14,6 +14,7 @@ import (
 
 	"fanfold/api"
 	"fanfold/api/dialect"
+	"fanfold/api/limit"
 	"fanfold/hub"
 	"fanfold/hub/stream"
 	"fanfold/web"
@@ -30,6 +31,7 @@ type serveCommand struct {
 
 	TLS    tlsSettings    `embed:""`
 	Access accessSettings `embed:""`
+	Limits limitSettings  `embed:"" prefix:"limit-"`
 
 	Data   string `default:"fanfold-data" placeholder:"DIR" help:"Folder that keeps the messages. Default: ${default}."`
 	Memory bool   `help:"Keep messages in memory alone: a restart forgets them."`
@@ -66,7 +68,7 @@ func (c *serveCommand) Validate() error {
 		return fmt.Errorf("--listen %s: beyond loopback anybody who can reach this address could read and publish everything: "+
 			"give servers a key (fanfold key new), or users tokens (--token-key-file), or say --open if that is what you want", c.Listen)
 	}
-	return errors.Join(c.Access.validate(c.Open), c.TLS.validate(c.Memory))
+	return errors.Join(c.Access.validate(c.Open), c.Limits.validate(c.maxDataBytes()), c.TLS.validate(c.Memory))
 }
 
 // minDataBytes is the smallest store worth having: a few of its files.
@@ -102,7 +104,7 @@ func (c *serveCommand) serve(ctx context.Context, out io.Writer) (err error) {
 	defer func() { err = errors.Join(err, engine.Close()) }()
 	h, err := hub.New(hub.Config{
 		Engine: engine, Rules: hub.Rules(c.Rules), Name: hostname(), Version: version, OutboxBytes: c.OutboxBytes, MaxMessageBytes: c.maxDataBytes(),
-		Refuses: gate.refuses(), Logger: logger,
+		MaxSubscriptions: c.Limits.Channels, Refuses: gate.refuses(), Logger: logger,
 	})
 	if err != nil {
 		return err
@@ -112,6 +114,8 @@ func (c *serveCommand) serve(ctx context.Context, out io.Writer) (err error) {
 		return errors.Join(err, h.Shutdown(ctx))
 	}
 	server := newServer(handler, logger)
+	c.Limits.bind(server)
+	server.ConnState = handler.ConnState
 	if identity != nil {
 		server.TLSConfig = identity.config()
 	}
@@ -182,6 +186,7 @@ func (c *serveCommand) handler(h *hub.Hub, gate gate, logger *slog.Logger) (*api
 		Hub: h, Logger: logger, Access: gate.authenticator, Page: web.Handler(), PageFiles: web.Files(),
 		Fold: fold, Version: version, AllowOrigins: c.AllowOrigin, MaxTextBytes: c.MaxMessageBytes,
 		AllowHosts: c.allowHosts(), Loopback: c.loopback(), TrustedProxies: prefixes(c.TrustedProxies),
+		Limits: limit.New(c.Limits.config(), logger), BodyTimeout: c.Limits.BodyTime,
 	})
 }
 

@@ -281,9 +281,12 @@ func (e *Engine) stopping() bool {
 	}
 }
 
-// checkRoom writes a file through to the disk and removes it. The error is a
-// [hub.Error] that says what is wrong with the folder.
+// checkRoom writes a file through to the disk and removes it, unless nothing is kept
+// there. The error is a [hub.Error] that says what is wrong with the folder.
 func (e *Engine) checkRoom() error {
+	if e.folder.temporary {
+		return nil
+	}
 	if err := checkWritable(e.folder.path, roomBytes+2*e.config.MaxMessageBytes); err != nil {
 		return folderError(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // pageBytes bounds what one read takes from the store.
@@ -105,16 +107,20 @@ func (e *Engine) get(ctx context.Context, r getRequest) (found []*nats.Msg, more
 	if err := e.conn.PublishRequest(r.subject(), inbox, body); err != nil {
 		return nil, 0, unavailable("read history", err)
 	}
-	for {
+	for last := uint64(0); ; {
 		var msg *nats.Msg
 		select {
 		case msg = <-answers:
 		case <-ctx.Done():
 			return nil, 0, unavailable("read history", ctx.Err())
 		}
-		switch msg.Header.Get("Status") {
+		status := msg.Header.Get("Status")
+		if (status == "" || status == statusEnd) && msg.Header.Get(jetstream.LastSequenceHeader) != strconv.FormatUint(last, 10) {
+			return nil, 0, unavailable("read history", errors.New("a part of the answer was lost on the way"))
+		}
+		switch status {
 		case "":
-			found = append(found, msg)
+			found, last = append(found, msg), sequenceOf(msg)
 		case statusNone:
 			return nil, 0, nil
 		case statusEnd:
