@@ -66,8 +66,10 @@ func (a *API) guard(ctx context.Context, secret string, verify func() (*hub.Prin
 	if err != nil {
 		return nil, err
 	}
+	is := limit.Undecided
+	defer func() { try.End(is) }()
 	p, err := verify()
-	try.End(outcome(err))
+	is = outcome(err)
 	if err == nil && at.lease != nil {
 		err = at.lease.Move(limit.Of(p, at.from))
 	}

@@ -110,7 +110,8 @@ type Conn interface {
 type Codec interface {
 	// Encode returns the event as one frame, which nobody changes afterwards. It is
 	// pure, and called once per event and codec. nil: this protocol does not show
-	// such an event; if that is KindUnsubscribed, the session is closed instead.
+	// such an event; if that is KindUnsubscribed, the session is closed instead, and if it
+	// is KindSubscribed, it is not subscribed.
 	Encode(Event) []byte
 }
 

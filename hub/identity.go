@@ -66,7 +66,9 @@ func newClient(id string, p *Principal) *Client {
 func (s *Session) Principal() *Principal { return s.principal.Load() }
 
 // Actor is the hub as the session's principal of the moment may use it.
-func (s *Session) Actor() *Actor { return s.hub.As(s.principal.Load()).Metered(s.meter) }
+func (s *Session) Actor() *Actor {
+	return &Actor{hub: s.hub, principal: s.principal.Load(), meter: s.meter}
+}
 
 // Identify says who the session is, what others may see of it and what it may do
 // from now on. It comes before the first Subscribe; earlier subscriptions would keep the old

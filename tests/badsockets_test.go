@@ -28,7 +28,7 @@ func TestBadHTTP(t *testing.T) {
 	t.Parallel()
 	h := startHub(t)
 	others := newBystanders(h)
-	const post = "POST /news HTTP/1.1\r\nHost: hub\r\n"
+	const post = "POST /news HTTP/1.1\r\nHost: localhost\r\n"
 	for _, row := range []struct {
 		name, bytes string
 		status      int
@@ -82,19 +82,19 @@ func TestHalfOpenSockets(t *testing.T) {
 	t.Parallel()
 	h := startHub(t)
 	others := newBystanders(h)
-	upgrade := "Host: hub\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+	upgrade := "Host: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
 	beginnings := []string{
 		"",
 		"POST /bysta",
-		"POST /bystanders HTTP/1.1\r\nHost: hub\r\n",
-		"POST /bystanders HTTP/1.1\r\nHost: hub\r\nContent-Length: 100\r\n\r\nhalf",
-		"POST /api/publish HTTP/1.1\r\nHost: hub\r\nContent-Length: 100\r\n\r\n{\"channel\":\"bystanders\"",
+		"POST /bystanders HTTP/1.1\r\nHost: localhost\r\n",
+		"POST /bystanders HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf",
+		"POST /api/publish HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{\"channel\":\"bystanders\"",
 		"GET / HTTP/1.1\r\n" + upgrade,
 		"GET / HTTP/1.1\r\n" + upgrade + "\x81\xfe\x00\x7e\x00\x00",
 		"GET /connection/websocket HTTP/1.1\r\n" + upgrade,
 		"GET /other/ws HTTP/1.1\r\n" + upgrade,
-		"GET /other/json HTTP/1.1\r\nHost: hub\r\n\r\n",
+		"GET /other/json HTTP/1.1\r\nHost: localhost\r\n\r\n",
 	}
 	var open []*net.TCPConn
 	for range 20 {
@@ -122,10 +122,10 @@ func TestStalledSubscribersHoldUpNobody(t *testing.T) {
 	h := startHub(t, "--outbox-bytes", "1000000")
 	others := newBystanders(h)
 	for _, path := range []string{"/flood/json", "/flood/sse", "/flood/raw"} {
-		fmt.Fprintf(h.rawDial(), "GET %s HTTP/1.1\r\nHost: hub\r\n\r\n", path)
+		fmt.Fprintf(h.rawDial(), "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", path)
 	}
 	for _, path := range []string{"/?channel=flood", "/flood/ws"} {
-		fmt.Fprintf(h.rawDial(), "GET %s HTTP/1.1\r\nHost: hub\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+		fmt.Fprintf(h.rawDial(), "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
 			"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n", path)
 	}
 	eventually(t, "the subscriptions", func() bool { return h.sessions("flood") == 5 })

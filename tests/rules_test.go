@@ -103,7 +103,7 @@ func TestSlowReadersByRule(t *testing.T) {
 			h := h.as(t)
 			quick := h.dial("/?channel=" + row.channel)
 			conn := h.rawDial()
-			fmt.Fprintf(conn, "GET /%s/json HTTP/1.1\r\nHost: hub\r\n\r\n", row.channel)
+			fmt.Fprintf(conn, "GET /%s/json HTTP/1.1\r\nHost: localhost\r\n\r\n", row.channel)
 			eventually(t, "the subscriptions", func() bool { return h.sessions(row.channel) == 2 })
 			for i := 1; i <= messages; i++ {
 				text := fmt.Sprint(i, " ", filler)

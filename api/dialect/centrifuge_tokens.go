@@ -20,8 +20,9 @@ type Tokens interface {
 	Subscription(ctx context.Context, token string, p *hub.Principal, client, channel string) (*hub.Principal, error)
 }
 
-// expiryGrace is how long after a token's time a client may bring the next one.
-// It is told to do so when that time is over, and may have to ask somebody for it.
+// expiryGrace is how long after a token's time a client may bring the next one,
+// and go on as before. It is told to do so when that time is over, and may have to ask
+// somebody for it.
 const expiryGrace = 25 * time.Second
 
 // withGrace is who with that much more time.

@@ -28,10 +28,12 @@
 //	accounts without connections   maxAccounts networks, and as many keys and users; the one
 //	                               that was idle the longest is forgotten for a new one, early
 //	                               if it was idle for so long that its budgets are full again
-//	accounts with connections      Config.Connections, or what the process can open
+//	accounts with connections      as many as there are connections: Config.Connections,
+//	                               and what the process can open of idle ones
+//	lines in the log               maxTold a minute
 //	good credentials               2 × maxKnown, as 64 bits of a keyed hash each
 //
 // # Goroutines
 //
-// None. All types may be used from any goroutine; no call blocks.
+// None is started. All types may be used from any goroutine; no call blocks.
 package limit
