@@ -34,7 +34,7 @@ export class Account {
     onSubmit(this.#form, () => this.#signIn());
     this.#signOut.addEventListener('click', () => this.#leave());
     this.#offer.addEventListener('click', () => {
-      this.#ask('Paste a token or key that lets you do more.', true);
+      this.#ask('Paste a token or key that lets you do more.', 'Not now');
       control(this.#form, 'token').focus();
     });
     this.#cancel.addEventListener('click', () => this.#goOn());
@@ -78,7 +78,7 @@ export class Account {
       return;
     }
     const end = new Date(this.#hub.expires).toLocaleTimeString(undefined, {timeStyle: 'medium'});
-    this.#ask(`Your token expires at ${end}. Paste a new one and nothing is missed.`, true);
+    this.#ask(`Your token expires at ${end}. Paste a new one and nothing is missed.`, 'Not now');
   }
 
   /** @param {string} reason @param {number} code */
@@ -88,7 +88,7 @@ export class Account {
     this.#root.hidden = true;
     this.#ask(code === TOKEN_EXPIRED
       ? 'Your token has expired. Paste a new one: what comes meanwhile is shown then.'
-      : 'This hub asks who you are. Paste your token or key to sign in.', shown);
+      : 'This hub asks who you are. Paste your token or key to sign in.', shown ? 'Go on without it' : '');
     if (shown) tell(this.#form, 'alert', `Not signed in: ${reason}.`);
   }
 
@@ -100,10 +100,10 @@ export class Account {
     this.#offer.hidden = false;
   }
 
-  /** @param {string} why @param {boolean} optional whether one can go on without */
-  #ask(why, optional) {
+  /** @param {string} why @param {string} otherwise what the button is called that goes on without; '': there is none */
+  #ask(why, otherwise) {
     this.#panel.hidden = false;
-    this.#cancel.hidden = !optional;
+    fill(this.#panel, 'cancel', otherwise);
     fill(this.#panel, 'why', why);
     tell(this.#form, 'status', '');
     const elsewhere = document.activeElement !== document.body && !this.#panel.contains(document.activeElement);
