@@ -76,7 +76,7 @@ func (a *Actor) Publish(ctx context.Context, m *Message, o PublishOptions) (dupl
 	if err := a.checkChannel(ActionPublish, m.Channel); err != nil {
 		return false, err
 	}
-	return a.hub.publish(ctx, m, o)
+	return a.hub.publish(ctx, m, o, a.sign(m))
 }
 
 // Schedule has a message published later, or again and again; see [Scheduler].
@@ -89,7 +89,17 @@ func (a *Actor) Schedule(ctx context.Context, s *Scheduled) (duplicate bool, err
 	if err := a.checkChannel(ActionPublish, s.Message.Channel); err != nil {
 		return false, err
 	}
-	return a.hub.schedule(ctx, s)
+	return a.hub.schedule(ctx, s, a.sign(s.Message))
+}
+
+// sign says in m who publishes it, unless its session is said already: the user of a
+// token. server: it comes from a server, or from anybody where nobody is asked who they are.
+func (a *Actor) sign(m *Message) (server bool) {
+	p := a.principal
+	if m.Publisher == nil && p.User != "" {
+		m.Publisher = &Client{User: p.User, Info: p.Info}
+	}
+	return m.Publisher == nil && (p.Server || p.Grant.Admin)
 }
 
 // Scheduled returns what waits for its time; see [Scheduler]. It needs

@@ -30,7 +30,8 @@ type Message struct {
 	// Tags are the publisher's own key-value pairs, shown to subscribers whose
 	// protocol has a place for them.
 	Tags map[string]string
-	// Publisher is the session that published, nil for a server's publish.
+	// Publisher is the session that published, or the user of a token who published
+	// without one and has no ID then; nil for a server.
 	Publisher *Client
 	// Sequence, if not "", is the publisher's name for what this is the newest state of:
 	// the store keeps only the newest message of a channel with each Sequence.

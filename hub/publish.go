@@ -12,8 +12,8 @@ import (
 // and Time. duplicate: o's key had been used before, and m has the first one's ID. The error
 // is an [Error] of [CodeBadRequest], [CodeTooLarge], [CodeDenied], [CodeFull] or
 // [CodeUnavailable]. Data must be JSON: the caller has checked that.
-func (h *Hub) publish(ctx context.Context, m *Message, o PublishOptions) (duplicate bool, err error) {
-	if err := h.checkPublish(m, &o); err != nil {
+func (h *Hub) publish(ctx context.Context, m *Message, o PublishOptions, server bool) (duplicate bool, err error) {
+	if err := h.checkPublish(m, &o, server); err != nil {
 		return false, err
 	}
 	return h.config.Engine.Publish(ctx, m, o)
@@ -21,14 +21,14 @@ func (h *Hub) publish(ctx context.Context, m *Message, o PublishOptions) (duplic
 
 // schedule has a message published later, or again and again; see [Scheduler].
 // Errors are those of Publish, and [CodeNotAvailable].
-func (h *Hub) schedule(ctx context.Context, s *Scheduled) (duplicate bool, err error) {
+func (h *Hub) schedule(ctx context.Context, s *Scheduled, server bool) (duplicate bool, err error) {
 	scheduler, err := h.scheduler()
 	if err != nil {
 		return false, err
 	}
 	key := s.Options.IdempotencyKey
 	s.Options.IdempotencyKey = "" // its TTL and the like must suit the rule, the key is for scheduling
-	if err := h.checkPublish(s.Message, &s.Options); err != nil {
+	if err := h.checkPublish(s.Message, &s.Options, server); err != nil {
 		return false, err
 	}
 	s.Options.IdempotencyKey = key
@@ -100,8 +100,8 @@ func (h *Hub) scheduler() (Scheduler, error) {
 }
 
 // checkPublish refuses what may not be published, and brings o in line with the
-// channel's rule.
-func (h *Hub) checkPublish(m *Message, o *PublishOptions) error {
+// channel's rule. server: it is a server that publishes.
+func (h *Hub) checkPublish(m *Message, o *PublishOptions, server bool) error {
 	if err := CheckChannel(m.Channel); err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (h *Hub) checkPublish(m *Message, o *PublishOptions) error {
 	switch {
 	case rule.Publishers == PublishersNobody:
 		return Errorf(CodeDenied, "nobody may publish to %q", m.Channel)
-	case rule.Publishers == PublishersServer && m.Publisher != nil:
+	case rule.Publishers == PublishersServer && !server:
 		return Errorf(CodeDenied, "clients may not publish to %q: a server may, over HTTP", m.Channel)
 	}
 	o.Live = o.Live || rule.Live

@@ -38,7 +38,7 @@ type Publishers int
 // The publishers.
 const (
 	PublishersAll    Publishers = iota // everybody
-	PublishersServer                   // who publishes over HTTP; not clients by their connection
+	PublishersServer                   // servers, over HTTP: with a key, or where nobody is asked for one
 	PublishersNobody                   // what is published is refused
 )
 

@@ -91,3 +91,38 @@ func TestWhoMayPublishWhat(t *testing.T) {
 		}
 	}
 }
+
+// A channel for servers takes a message from a key, and from nobody else who may
+// publish; what a user publishes bears the user's name, however it came.
+func TestAUserIsNoServer(t *testing.T) {
+	rules := hub.Rules{{Name: "server", Channels: "server.>", Live: true, Publishers: hub.PublishersServer}}.WithDefault()
+	h := newHub(t, hub.Config{Rules: rules})
+	grant := hub.Grant{Publish: []string{">"}}
+	for _, test := range []struct {
+		name      string
+		principal *hub.Principal
+		mayServe  bool
+		user      string
+	}{
+		{"a key", &hub.Principal{Name: "backend", Server: true, Grant: grant}, true, ""},
+		{"a user", &hub.Principal{User: "ann", Info: []byte(`{"n":1}`), Grant: grant}, false, "ann"},
+		{"anybody", &hub.Principal{Name: "anybody", Grant: grant}, false, ""},
+	} {
+		actor := h.As(test.principal)
+		_, err := actor.Publish(t.Context(), &hub.Message{Channel: "server.a", Data: []byte("1")}, hub.PublishOptions{})
+		if served := err == nil; served != test.mayServe {
+			t.Errorf("%s publishes as a server: %v", test.name, err)
+		}
+		if _, err := actor.Publish(t.Context(), &hub.Message{Channel: "c", Data: []byte("1")}, hub.PublishOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		page, err := h.History(t.Context(), hub.Query{Channel: "c", Limit: 1, Reverse: true})
+		if err != nil || len(page.Messages) != 1 {
+			t.Fatalf("history: %+v, %v", page, err)
+		}
+		p := page.Messages[0].Publisher
+		if test.user == "" && p != nil || test.user != "" && (p == nil || p.User != test.user || string(p.Info) != `{"n":1}`) {
+			t.Errorf("%s: the publisher is %+v", test.name, p)
+		}
+	}
+}

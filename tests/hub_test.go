@@ -143,6 +143,8 @@ type launch struct {
 	env  []string // settings, as NAME=value
 	// wrap, if not nil, changes how the program is started.
 	wrap func(*exec.Cmd)
+	// plain: as users have it, without the race detector.
+	plain bool
 }
 
 // process is a run of the program. Its output is shown if the test fails.
@@ -157,7 +159,11 @@ type process struct {
 // environment. It is killed if it still runs at the test's end.
 func startProgram(t testing.TB, l launch) *process {
 	t.Helper()
-	path, err := program()
+	build := program
+	if l.plain {
+		build = plainProgram
+	}
+	path, err := build()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,18 +54,25 @@ var programDir string
 // program builds the binary once, with the race detector if the tests
 // themselves run with it, and returns its path.
 var program = sync.OnceValues(func() (string, error) {
-	path := filepath.Join(programDir, "fanfold")
-	args := []string{"build", "-o", path}
 	if raceEnabled() {
-		args = append(args, "-race")
+		return build("fanfold", "-race")
 	}
-	build := exec.Command("go", append(args, "./cmd/fanfold")...)
+	return plainProgram()
+})
+
+// plainProgram builds the binary once, as users have it. The race detector's can
+// have 8,128 goroutines.
+var plainProgram = sync.OnceValues(func() (string, error) { return build("fanfold-plain") })
+
+func build(name string, flags ...string) (path string, err error) {
+	path = filepath.Join(programDir, name)
+	build := exec.Command("go", slices.Concat([]string{"build", "-o", path}, flags, []string{"./cmd/fanfold"})...)
 	build.Dir = root()
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the program: %w\n%s", err, out)
 	}
 	return path, nil
-})
+}
 
 // raceEnabled reports whether the tests were built with the race detector.
 func raceEnabled() bool {

@@ -237,16 +237,15 @@ func TestStopWithHTTP2Clients(t *testing.T) {
 // are let go.
 func TestHalfOpenHandshakes(t *testing.T) {
 	t.Parallel()
-	clients := 10_000
-	if raceEnabled() {
-		clients = 4_000 // the race detector's program can have 8,128 goroutines
-	}
-	h := startTLS(t, makePair(t))
+	const clients = 10_000
+	p := makePair(t)
+	h := startHubAs(t, launch{plain: true, args: []string{"--memory", "--tls-cert", p.cert, "--tls-key", p.key}})
+	h.way = trusting(t, p, nil)
 	held := halfOpen(t, h.addr, clients)
 	began := time.Now()
 	for i := range 5 {
 		fresh := h.as(t)
-		fresh.way = trusting(t, pair{cert: h.args[slices.Index(h.args, "--tls-cert")+1]}, nil)
+		fresh.way = trusting(t, p, nil)
 		fresh.publish("news", fmt.Sprint(i))
 		s := fresh.dial("/")
 		s.send("NEXT")

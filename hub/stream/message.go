@@ -84,7 +84,7 @@ func decodeMeta(m *hub.Message, text string) error {
 		return fmt.Errorf("read %s: %w", metaHeader, err)
 	}
 	m.Tags, m.Sequence, m.Exclude = about.Tags, about.Sequence, about.Exclude
-	if about.Client != "" {
+	if about.Client != "" || about.User != "" {
 		m.Publisher = &hub.Client{ID: about.Client, User: about.User, Info: about.Info, ChannelInfo: about.ChannelInfo}
 	}
 	return nil
