@@ -71,7 +71,8 @@ type API struct {
 	taken  map[string]string // channel names that routes hide, with the route
 
 	everybody *hub.Actor // who comes if nobody is asked who they are
-	refusals  refusals   // of credentials
+	refusals  ration     // refused credentials that the log is told of
+	failures  ration     // the same of requests that the hub could not serve
 	idlers    idlers
 	deafen    func() // ends the hearing of revocations
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"time"
 
 	"fanfold/api/dialect"
 	"fanfold/hub"
@@ -40,10 +41,18 @@ func (a *API) writeError(c *gin.Context, err error) {
 		c.Header("Retry-After", retryAfter)
 		fallthrough
 	case status >= http.StatusInternalServerError:
-		a.config.Logger.Error("request failed", "method", c.Request.Method, "path", c.Request.URL.Path, "error", err)
+		a.logFailure(err, "method", c.Request.Method, "path", c.Request.URL.Path)
 	}
 	c.Abort()
 	c.Data(status, "application/json", append(body, '\n'))
+}
+
+// logFailure tells why a request failed by the hub's own fault. what is what else is
+// known: names and values.
+func (a *API) logFailure(err error, what ...any) {
+	if tell, omitted := a.failures.next(time.Now()); tell {
+		a.config.Logger.Error("request failed", append(what, "error", err, "omitted", omitted)...)
+	}
 }
 
 // fail answers with an error of a code.

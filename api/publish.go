@@ -137,7 +137,7 @@ func (a *API) serverAPI(c *gin.Context) {
 		_ = a.limited(c, err) // for its header
 		status = http.StatusTooManyRequests
 	case code == hub.CodeInternal || code == hub.CodeUnavailable || code == hub.CodeFull:
-		a.config.Logger.Error("server API call failed", "method", c.Param("method"), "error", err)
+		a.logFailure(err, "method", c.Request.Method, "path", c.Request.URL.Path)
 	}
 	c.Data(status, "application/json", append(reply, '\n'))
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	"fanfold/api/access"
@@ -140,37 +139,6 @@ func (a *API) challenge(c *gin.Context, status int, v visitor) {
 	if c.GetHeader("Sec-Fetch-Mode") == "" && !c.IsWebsocket() {
 		c.Writer.Header().Add("WWW-Authenticate", `Basic realm="fanfold", charset="UTF-8"`)
 	}
-}
-
-// Bounds on what the log is told of refused credentials, which anybody can send.
-const (
-	refusalEvery = time.Minute
-	maxRefusals  = 100 // in that time
-)
-
-// refusals are those that the log was told of lately.
-type refusals struct {
-	mu      sync.Mutex
-	begun   time.Time // guarded by mu; of the minute under way
-	told    int       // guarded by mu; in it
-	omitted int       // guarded by mu; since the last one told
-}
-
-// next counts a refusal, and reports whether to tell of it, and of how many not
-// told before.
-func (r *refusals) next(now time.Time) (tell bool, omitted int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if now.Sub(r.begun) >= refusalEvery {
-		r.begun, r.told = now, 0
-	}
-	if r.told >= maxRefusals {
-		r.omitted++
-		return false, 0
-	}
-	r.told++
-	omitted, r.omitted = r.omitted, 0
-	return true, omitted
 }
 
 // logRefusal tells why a credential was refused, with more than the client is
