@@ -72,6 +72,7 @@ type API struct {
 
 	everybody *hub.Actor // who comes if nobody is asked who they are
 	refusals  refusals   // of credentials
+	metrics   *metrics
 	idlers    idlers
 	deafen    func() // ends the hearing of revocations
 
@@ -99,6 +100,7 @@ func New(config Config) (*API, error) {
 		guarded.Guard = a.guard
 		a.config.Access = &guarded
 	}
+	a.metrics = newMetrics(a.config.Logger, &collector{context: a.context, hub: a.everybody, limits: config.Limits})
 	a.routes()
 	if err := a.hearRevocations(context.Background()); err != nil {
 		return nil, err
