@@ -73,6 +73,7 @@ type API struct {
 	everybody *hub.Actor // who comes if nobody is asked who they are
 	refusals  ration     // refused credentials that the log is told of
 	failures  ration     // the same of requests that the hub could not serve
+	metrics   *metrics
 	idlers    idlers
 	deafen    func() // ends the hearing of revocations
 
@@ -100,6 +101,7 @@ func New(config Config) (*API, error) {
 		guarded.Guard = a.guard
 		a.config.Access = &guarded
 	}
+	a.metrics = newMetrics(a.config.Logger, &collector{context: a.context, hub: a.everybody, limits: config.Limits})
 	a.routes()
 	if err := a.hearRevocations(context.Background()); err != nil {
 		return nil, err

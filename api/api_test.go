@@ -196,7 +196,7 @@ func TestThePage(t *testing.T) {
 	if _, body := do(t, "GET", server.URL+"/news", "", "Accept", "text/html,*/*"); body != "page at /news" {
 		t.Errorf("a browser gets %q for a channel", body)
 	}
-	if response, body := do(t, "GET", server.URL+"/metrics", "", "Accept", "text/html"); response.StatusCode != 400 {
+	if response, body := do(t, "GET", server.URL+"/docs", "", "Accept", "text/html"); response.StatusCode != 400 {
 		t.Errorf("a name that is taken: %d %q", response.StatusCode, body)
 	}
 }

@@ -14,6 +14,12 @@
 // Whoever connects takes a place from package limit before the upgrade or the first
 // byte of a stream. Actors are metered, so a publish is charged wherever it comes from.
 //
+// # Metrics
+//
+// Each API has a Prometheus registry of its own. What the hub and the limits count
+// anyway is read when somebody asks; answers are counted as they end. No label has a value
+// that a client chooses.
+//
 // # Goroutines
 //
 // A WebSocket has melody's two: the reader, which runs the dialect's peer, and

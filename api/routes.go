@@ -20,7 +20,7 @@ func (a *API) routes() {
 	r.RedirectTrailingSlash = false
 	r.HandleMethodNotAllowed = true
 	r.ForwardedByClientIP = false // see API.caller
-	r.Use(a.recover, protect, a.checkHost, a.checkOrigin, a.checkPath, a.checkQuery)
+	r.Use(a.metrics.count, a.recover, protect, a.checkHost, a.checkOrigin, a.checkPath, a.checkQuery)
 	r.NoRoute(a.notFound)
 	r.NoMethod(a.wrongMethod)
 	a.router = r
@@ -39,6 +39,7 @@ func (a *API) routes() {
 		r.Handle(method, "/health", a.health)
 		r.Handle(method, "/v1/health", a.health)
 		r.Handle(method, "/ready", a.ready)
+		r.Handle(method, "/metrics", a.admit, a.serveMetrics)
 	}
 
 	r.GET("/:channel", a.pageOn)
@@ -83,7 +84,7 @@ func (a *API) reserve() {
 			a.taken[first] = "/" + first
 		}
 	}
-	for _, name := range []string{"metrics", "openapi.yaml", "docs", "mqtt", "gallery", "favicon.ico", "robots.txt"} {
+	for _, name := range []string{"openapi.yaml", "docs", "mqtt", "gallery", "favicon.ico", "robots.txt"} {
 		a.taken[name] = "/" + name
 	}
 }

@@ -96,6 +96,7 @@ func (s *socket) serve(c *gin.Context) {
 	select {
 	case <-conn.ready:
 		standing = true // conn releases it
+		c.Set(upgradedKey, true)
 	case err := <-refused:
 		peer.Session().Detach()
 		if conn.raw != nil {

@@ -111,6 +111,9 @@ func TestEveryRouteRefusesTheAnonymous(t *testing.T) {
 			if strings.HasPrefix(path, "/api/") {
 				form = `{"error":{"code":101,"message":"`
 			}
+			if route.Method == "HEAD" {
+				form = ""
+			}
 			if response.StatusCode != 401 || !strings.HasPrefix(body, form) || !strings.HasPrefix(response.Header.Get("WWW-Authenticate"), "Bearer realm=") {
 				t.Errorf("%s %s with %q: %d %s (%q)", route.Method, path, credential, response.StatusCode, body, response.Header["Www-Authenticate"])
 			}

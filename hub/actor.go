@@ -70,6 +70,13 @@ func (a *Actor) Open(c SessionConfig) (*Session, error) {
 // one's ID. The error is an [Error] of [CodeBadRequest], [CodeTooLarge], [CodeDenied],
 // [CodeBusy], [CodeFull] or [CodeUnavailable]. Data must be JSON: the caller has checked that.
 func (a *Actor) Publish(ctx context.Context, m *Message, o PublishOptions) (duplicate bool, err error) {
+	duplicate, err = a.publish(ctx, m, o)
+	a.hub.published.count(m.Position.IsZero(), duplicate, err)
+	return duplicate, err
+}
+
+// publish is Publish without the counting.
+func (a *Actor) publish(ctx context.Context, m *Message, o PublishOptions) (duplicate bool, err error) {
 	if err := a.charge(m); err != nil {
 		return false, err
 	}

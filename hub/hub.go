@@ -102,7 +102,8 @@ type Hub struct {
 	lost   atomic.Int64
 	drops  atomic.Int64
 
-	denials denials
+	denials   denials
+	published published
 
 	mu       sync.Mutex
 	sessions map[string]*Session // guarded by mu; key: Client.ID
@@ -166,6 +167,7 @@ type Info struct {
 	Dropped           int64 // frames that slow sessions were spared, see SlowPolicy
 	Lost              int64 // messages that were lost on the way and not stored
 	Denied            int64 // times that somebody asked for what no grant covers
+	Published         Published
 }
 
 // info returns a snapshot. It asks every shard and waits for the answers.
@@ -178,6 +180,7 @@ func (h *Hub) info(ctx context.Context) (Info, error) {
 		ID: h.id, Name: h.config.Name, Version: h.config.Version,
 		Channels: len(channels), Uptime: time.Since(h.started), Slow: h.slow.Load(), Gaps: h.gaps.Load(),
 		Filled: h.filled.Load(), Dropped: h.drops.Load(), Lost: h.lost.Load(), Denied: h.denials.total.Load(),
+		Published: h.published.snapshot(),
 	}
 	users := map[string]bool{}
 	for _, s := range h.snapshot() {

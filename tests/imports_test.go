@@ -51,8 +51,8 @@ var arrows = map[string]arrow{
 		why: "who has had enough is counted in one place, whatever carries the bytes",
 	},
 	"fanfold/api": {
-		may: []string{"fanfold/hub", "fanfold/api/access", "fanfold/api/dialect", "fanfold/api/limit", "github.com/gin-gonic/gin", "github.com/olahol/melody", "github.com/gorilla/websocket"},
-		why: "what carries bytes knows neither the store nor the page",
+		may: []string{"fanfold/hub", "fanfold/api/access", "fanfold/api/dialect", "fanfold/api/limit", "github.com/gin-gonic/gin", "github.com/olahol/melody", "github.com/gorilla/websocket", "github.com/prometheus/client_golang"},
+		why: "what carries bytes, and the hub's numbers to a monitor, knows neither the store nor the page",
 	},
 	"fanfold/web": {
 		why: "the page speaks to the hub over the network, as any client does",
