@@ -75,6 +75,7 @@ type API struct {
 	failures  ration     // the same of requests that the hub could not serve
 	metrics   *metrics
 	idlers    idlers
+	arrivals  arrivals
 	deafen    func() // ends the hearing of revocations
 
 	context    context.Context // ends with Wait's beginning
@@ -101,7 +102,7 @@ func New(config Config) (*API, error) {
 		guarded.Guard = a.guard
 		a.config.Access = &guarded
 	}
-	a.metrics = newMetrics(a.config.Logger, &collector{context: a.context, hub: a.everybody, limits: config.Limits})
+	a.metrics = newMetrics(a.config.Logger, &collector{context: a.context, hub: a.everybody, limits: config.Limits, arrivals: &a.arrivals})
 	a.routes()
 	if err := a.hearRevocations(context.Background()); err != nil {
 		return nil, err
@@ -111,6 +112,7 @@ func New(config Config) (*API, error) {
 
 // ServeHTTP implements [http.Handler].
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	handed(r)
 	if r.ContentLength != 0 { // net/http reads what a handler leaves, before it answers
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(a.config.BodyTimeout))
 	}

@@ -56,7 +56,9 @@ func serveOn(t *testing.T, c api.Config, wrap func(hub.Engine) hub.Engine) (*htt
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(handler)
+	server := httptest.NewUnstartedServer(handler)
+	server.Config.ConnState, server.Config.ConnContext, server.Config.MaxHeaderBytes = handler.ConnState, handler.ConnContext, 64<<10
+	server.Start()
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()

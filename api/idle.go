@@ -13,9 +13,10 @@ import (
 type idlers struct{ conns sync.Map } // net.Conn → limit.Account
 
 // ConnState is the [http.Server]'s: it closes connections that ask for nothing when
-// their network has too many of them. Those of this machine itself and of trusted proxies
-// are not counted.
+// their network has too many of them, and counts what never comes to a handler. Those of this
+// machine itself and of trusted proxies have no bound.
 func (a *API) ConnState(conn net.Conn, state http.ConnState) {
+	a.arrivals.note(conn, state)
 	switch state {
 	case http.StateNew, http.StateIdle:
 		a.idle(conn)

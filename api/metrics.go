@@ -74,6 +74,8 @@ type collector struct {
 	context context.Context // static, as all fields; its end ends a scrape
 	hub     *hub.Actor      // with the admin grant
 	limits  *limit.Limits
+
+	arrivals *arrivals
 }
 
 // reading is a number that one kind of snapshot has.
@@ -102,12 +104,17 @@ var (
 		counter("fanfold_gaps_total", "Times that stored messages were lost on the way to subscribers.", func(i hub.Info) float64 { return float64(i.Gaps) }),
 		counter("fanfold_messages_filled_total", "Stored messages that were lost on the way and brought from the store.", func(i hub.Info) float64 { return float64(i.Filled) }),
 		counter("fanfold_messages_lost_total", "Messages that were lost on the way and not stored.", func(i hub.Info) float64 { return float64(i.Lost) }),
+		counter("fanfold_channels_refused_total", "Subscriptions refused because a connection had all the channels that it may have.", func(i hub.Info) float64 { return float64(i.Overbooked) }),
 		counter("fanfold_denied_total", "Times that somebody asked for what no grant covers.", func(i hub.Info) float64 { return float64(i.Denied) }),
 	}
 	limitReadings = []reading[limit.Stats]{
 		gauge("fanfold_limit_connections", "WebSockets and streams that are open.", func(s limit.Stats) float64 { return float64(s.Connections) }),
 		gauge("fanfold_limit_accounts", "Users, keys and networks of which the limits remember something.", func(s limit.Stats) float64 { return float64(s.Accounts) }),
 		counter("fanfold_limit_accounts_evicted_total", "Accounts that were forgotten before their budgets were full again.", func(s limit.Stats) float64 { return float64(s.Evicted) }),
+	}
+	arrivalReadings = []reading[*arrivals]{
+		counter("fanfold_requests_unread_total", "Requests that no handler got: not HTTP, or a header that was too long or too slow.", func(s *arrivals) float64 { return float64(s.unread.Load()) }),
+		counter("fanfold_connections_unused_total", "Connections that ended before they asked for anything, unfinished handshakes among them.", func(s *arrivals) float64 { return float64(s.unused.Load()) }),
 	}
 	nodeDesc = prometheus.NewDesc("fanfold_node_info",
 		"1, with what the node is called and which version it runs.", []string{"id", "name", "version"}, nil)
@@ -125,6 +132,9 @@ func (k *collector) Describe(to chan<- *prometheus.Desc) {
 	for _, r := range limitReadings {
 		to <- r.desc
 	}
+	for _, r := range arrivalReadings {
+		to <- r.desc
+	}
 	to <- nodeDesc
 	to <- publishedDesc
 	to <- refusedDesc
@@ -134,6 +144,9 @@ func (k *collector) Describe(to chan<- *prometheus.Desc) {
 // most the scrapeTimeout.
 func (k *collector) Collect(to chan<- prometheus.Metric) {
 	k.collectLimits(to)
+	for _, r := range arrivalReadings {
+		to <- prometheus.MustNewConstMetric(r.desc, r.kind, r.of(k.arrivals))
+	}
 	ctx, cancel := context.WithTimeout(k.context, scrapeTimeout)
 	defer cancel()
 	info, err := k.hub.Info(ctx)

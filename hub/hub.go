@@ -96,11 +96,12 @@ type Hub struct {
 	fills      chan struct{}   // has one for each fill under way
 	goroutines sync.WaitGroup
 
-	slow   atomic.Int64 // see Info
-	gaps   atomic.Int64
-	filled atomic.Int64
-	lost   atomic.Int64
-	drops  atomic.Int64
+	slow       atomic.Int64 // see Info
+	gaps       atomic.Int64
+	filled     atomic.Int64
+	lost       atomic.Int64
+	drops      atomic.Int64
+	overbooked atomic.Int64
 
 	denials   denials
 	published published
@@ -167,6 +168,7 @@ type Info struct {
 	Dropped           int64 // frames that slow sessions were spared, see SlowPolicy
 	Lost              int64 // messages that were lost on the way and not stored
 	Denied            int64 // times that somebody asked for what no grant covers
+	Overbooked        int64 // times that a session asked for more channels than it may have
 	Published         Published
 }
 
@@ -179,7 +181,7 @@ func (h *Hub) info(ctx context.Context) (Info, error) {
 	info := Info{
 		ID: h.id, Name: h.config.Name, Version: h.config.Version,
 		Channels: len(channels), Uptime: time.Since(h.started), Slow: h.slow.Load(), Gaps: h.gaps.Load(),
-		Filled: h.filled.Load(), Dropped: h.drops.Load(), Lost: h.lost.Load(), Denied: h.denials.total.Load(),
+		Filled: h.filled.Load(), Dropped: h.drops.Load(), Lost: h.lost.Load(), Denied: h.denials.total.Load(), Overbooked: h.overbooked.Load(),
 		Published: h.published.snapshot(),
 	}
 	users := map[string]bool{}

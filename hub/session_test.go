@@ -105,6 +105,9 @@ func TestSubscribeRefuses(t *testing.T) {
 			t.Errorf("%q: got %v, want code %d", test.keys, err, test.want)
 		}
 	}
+	if info, err := h.Info(t.Context()); err != nil || info.Overbooked != 1 {
+		t.Errorf("%d subscriptions too many were counted, %v", info.Overbooked, err)
+	}
 	c.follow(t, "c")
 	c.leave()
 	if _, err := c.Subscribe(t.Context(), hub.SubscribeOptions{Keys: []string{"z"}}); hub.ErrorOf(err).Code != hub.CodeClosed {

@@ -114,6 +114,7 @@ func (h *Hub) checkKeys(keys []string) error {
 }
 
 func (h *Hub) tooManySubscriptions() error {
+	h.overbooked.Add(1)
 	return Errorf(CodeLimit, "at most %d channels can be subscribed to on one connection", h.config.MaxSubscriptions)
 }
 

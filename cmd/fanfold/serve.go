@@ -115,7 +115,7 @@ func (c *serveCommand) serve(ctx context.Context, out io.Writer) (err error) {
 	}
 	server := newServer(handler, logger)
 	c.Limits.bind(server)
-	server.ConnState = handler.ConnState
+	server.ConnState, server.ConnContext = handler.ConnState, handler.ConnContext
 	if identity != nil {
 		server.TLSConfig = identity.config()
 	}
