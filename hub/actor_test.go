@@ -210,12 +210,12 @@ func TestASessionEndsWithItsPrincipal(t *testing.T) {
 		renews.Renew(&long)
 		advance(11 * time.Second)
 		for _, c := range []*client{stays, late} {
-			if c.closed == nil || c.closed.Cause != hub.CauseExpired {
-				t.Errorf("closed for %v", c.closed)
+			if c.reason() == nil || c.reason().Cause != hub.CauseExpired {
+				t.Errorf("closed for %v", c.reason())
 			}
 		}
-		if renews.closed != nil {
-			t.Errorf("a new token did not count: %v", renews.closed)
+		if renews.reason() != nil {
+			t.Errorf("a new token did not count: %v", renews.reason())
 		}
 		if err := actor.Check(hub.ActionPublish, "a"); hub.ErrorOf(err).Code != hub.CodeExpired {
 			t.Errorf("the old one still counts: %v", err)
@@ -224,8 +224,8 @@ func TestASessionEndsWithItsPrincipal(t *testing.T) {
 			t.Errorf("opened with it: %v", err)
 		}
 		advance(10 * time.Second)
-		if renews.closed == nil || renews.closed.Cause != hub.CauseExpired {
-			t.Errorf("closed for %v", renews.closed)
+		if renews.reason() == nil || renews.reason().Cause != hub.CauseExpired {
+			t.Errorf("closed for %v", renews.reason())
 		}
 		end(t, h, stays, renews, late)
 	})
@@ -258,8 +258,8 @@ func TestASubscriptionEndsWithItsOwnPrincipal(t *testing.T) {
 		}
 		c.Renew(&hub.Principal{Grant: hub.Grant{Subscribe: []string{"b"}}})
 		synctest.Wait()
-		if c.Subscribed("a") || !c.Subscribed("long") || c.closed != nil {
-			t.Errorf("a smaller grant left %v %v %v", c.Subscribed("a"), c.Subscribed("long"), c.closed)
+		if c.Subscribed("a") || !c.Subscribed("long") || c.reason() != nil {
+			t.Errorf("a smaller grant left %v %v %v", c.Subscribed("a"), c.Subscribed("long"), c.reason())
 		}
 		end(t, h, c)
 	})

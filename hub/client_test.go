@@ -129,6 +129,20 @@ func (c *client) Close(r hub.Reason) {
 	c.tell()
 }
 
+// frames are those that came so far.
+func (c *client) frames() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.got)
+}
+
+// reason is why it was closed; nil: it is open.
+func (c *client) reason() *hub.Reason {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closed
+}
+
 func (c *client) tell() {
 	select {
 	case c.changed <- struct{}{}:
@@ -147,7 +161,7 @@ func (c *client) wait(t testing.TB, n int) []string {
 func (c *client) waitClosed(t testing.TB) hub.Reason {
 	t.Helper()
 	c.until(t, "the close", func() bool { return c.closed != nil })
-	return *c.closed
+	return *c.reason()
 }
 
 func (c *client) until(t testing.TB, what string, done func() bool) {

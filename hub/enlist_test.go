@@ -55,8 +55,8 @@ func TestAServerSubscribesOthers(t *testing.T) {
 		t.Errorf("%d are unsubscribed (%v)", n, err)
 	}
 	same(t, "ann", one.wait(t, 4)[3:], "unsubscribed c 2000")
-	if len(deaf.got) > 0 || deaf.Subscribed("c") || len(bob.got) > 0 {
-		t.Errorf("a client that can't be told got %q, bob %q", deaf.got, bob.got)
+	if len(deaf.frames()) > 0 || deaf.Subscribed("c") || len(bob.frames()) > 0 {
+		t.Errorf("a client that can't be told got %q, bob %q", deaf.frames(), bob.frames())
 	}
 }
 
@@ -134,9 +134,7 @@ func TestExtend(t *testing.T) {
 		ended := func(when string, want ...bool) {
 			t.Helper()
 			for i, c := range []*client{longer, forever, shorter, past, nobody} {
-				c.mu.Lock()
-				closed := c.closed
-				c.mu.Unlock()
+				closed := c.reason()
 				if over := closed != nil; over != want[i] {
 					t.Errorf("%s: %d is over: %v", when, i, over)
 				}

@@ -342,8 +342,8 @@ func TestAHoleThatCantBeFilledIsToldOf(t *testing.T) {
 			if r := vital.waitClosed(t); r.Cause != hub.CauseGap {
 				t.Errorf("a client that can't subscribe again is closed for %+v", r)
 			}
-			if told.Subscribed("c") || bystander.closed != nil {
-				t.Errorf("still subscribed: %v; bystander closed: %v", told.Subscribed("c"), bystander.closed)
+			if told.Subscribed("c") || bystander.reason() != nil {
+				t.Errorf("still subscribed: %v; bystander closed: %v", told.Subscribed("c"), bystander.reason())
 			}
 			engine.refuse.Store(nil)
 			told.follow(t, "c")

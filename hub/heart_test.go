@@ -54,15 +54,15 @@ func TestPings(t *testing.T) {
 			t.Error("a pong is taken before any ping")
 		}
 		advance(21 * time.Second)
-		same(t, "lively", lively.got, "ping x")
+		same(t, "lively", lively.frames(), "ping x")
 		if !lively.Pong() || lively.Pong() {
 			t.Error("one ping takes one pong")
 		}
 		advance(20 * time.Second)
-		same(t, "lively", lively.got, "ping x", "ping x")
-		same(t, "one-way", oneWay.got, "ping ", "ping ")
-		if silent.closed == nil || silent.closed.Cause != hub.CauseNoPong || lively.closed != nil || oneWay.closed != nil {
-			t.Errorf("closed: silent %+v, lively %+v, one-way %+v", silent.closed, lively.closed, oneWay.closed)
+		same(t, "lively", lively.frames(), "ping x", "ping x")
+		same(t, "one-way", oneWay.frames(), "ping ", "ping ")
+		if silent.reason() == nil || silent.reason().Cause != hub.CauseNoPong || lively.reason() != nil || oneWay.reason() != nil {
+			t.Errorf("closed: silent %+v, lively %+v, one-way %+v", silent.reason(), lively.reason(), oneWay.reason())
 		}
 		end(t, h, lively, silent, oneWay)
 	})
@@ -75,10 +75,10 @@ func TestAClientMustSayWhoItIs(t *testing.T) {
 		known, unknown := connect(t, h, config), connect(t, h, config)
 		known.Identify(&hub.Principal{User: "ann"})
 		advance(9 * time.Second)
-		same(t, "unknown", unknown.got) // not even a ping
+		same(t, "unknown", unknown.frames()) // not even a ping
 		advance(2 * time.Second)
-		if unknown.closed == nil || unknown.closed.Cause != hub.CauseStale || known.closed != nil {
-			t.Errorf("closed: unknown %+v, known %+v", unknown.closed, known.closed)
+		if unknown.reason() == nil || unknown.reason().Cause != hub.CauseStale || known.reason() != nil {
+			t.Errorf("closed: unknown %+v, known %+v", unknown.reason(), known.reason())
 		}
 		end(t, h, known, unknown)
 	})

@@ -195,7 +195,7 @@ func TestPresenceJoinAndLeave(t *testing.T) {
 	if here, _ = h.Presence(t.Context(), "room"); len(here) != 1 {
 		t.Errorf("after bob left: %+v", here)
 	}
-	same(t, "bob, who did not ask", bob.got)
+	same(t, "bob, who did not ask", bob.frames())
 }
 
 func TestAnOperatorUnsubscribesAndDisconnects(t *testing.T) {
@@ -261,11 +261,11 @@ func TestCloseSendsWhatWaitsFirst(t *testing.T) {
 	c.Send([]byte("two"))
 	c.Session.Close(hub.Reason{Cause: hub.CauseBadRequest})
 	c.Send([]byte("too late"))
-	if c.closed != nil {
+	if c.reason() != nil {
 		t.Fatal("closed before the frames were taken")
 	}
 	c.drain()
-	same(t, "got", c.got, "one", "two")
+	same(t, "got", c.frames(), "one", "two")
 	if r := c.waitClosed(t); r.Cause != hub.CauseBadRequest {
 		t.Errorf("closed for %+v", r)
 	}
@@ -347,8 +347,8 @@ func TestWhatIsHeldDoesNotStopTheCatchUpThatReleasesIt(t *testing.T) {
 		c.Send([]byte(strings.Repeat("h", 2000)))
 	}
 	sub.Resume(hub.Position{})
-	if got := c.wait(t, 12); !strings.HasPrefix(got[2], "h") || !strings.HasPrefix(got[3], "c:") || c.closed != nil {
-		t.Errorf("got %.10q, closed %v", got, c.closed)
+	if got := c.wait(t, 12); !strings.HasPrefix(got[2], "h") || !strings.HasPrefix(got[3], "c:") || c.reason() != nil {
+		t.Errorf("got %.10q, closed %v", got, c.reason())
 	}
 }
 

@@ -78,12 +78,12 @@ func TestDropOldestKeepsTheNewest(t *testing.T) {
 			c.drain()
 		}
 		got := c.wait(t, 15)
-		if len(got) > 20 || c.closed != nil {
-			t.Errorf("%s: %d messages waited, closed %v", name, len(got), c.closed)
+		if len(got) > 20 || c.reason() != nil {
+			t.Errorf("%s: %d messages waited, closed %v", name, len(got), c.reason())
 		}
 		same(t, name, got, want[100-len(got):]...)
 	}
-	if n := dropped(t, h); n != 300-len(stalled.got)-len(paused.got)-len(pattern.got) {
+	if n := dropped(t, h); n != 300-len(stalled.frames())-len(paused.frames())-len(pattern.frames()) {
 		t.Errorf("counted %d", n)
 	}
 }
@@ -157,8 +157,8 @@ func TestLatestThatGrowsStaysBounded(t *testing.T) {
 		for _, frame := range c.wait(t, 5) {
 			bytes += len(frame)
 		}
-		if bytes > 10_000 || c.closed != nil {
-			t.Errorf("%s: %d bytes waited, closed %v", name, bytes, c.closed)
+		if bytes > 10_000 || c.reason() != nil {
+			t.Errorf("%s: %d bytes waited, closed %v", name, bytes, c.reason())
 		}
 	}
 }
@@ -185,8 +185,8 @@ func TestWhatMustNotBeDroppedTakesThePlaceOfWhatMay(t *testing.T) {
 	for name, c := range map[string]*client{"stalled": stalled, "paused": paused} {
 		got := c.wait(t, 15)
 		same(t, name, got[len(got)-15:], want...)
-		if len(got) > 20 || c.closed != nil {
-			t.Errorf("%s: %d messages waited, closed %v", name, len(got), c.closed)
+		if len(got) > 20 || c.reason() != nil {
+			t.Errorf("%s: %d messages waited, closed %v", name, len(got), c.reason())
 		}
 	}
 	send("oldest.a", 30)
