@@ -19,6 +19,7 @@ type socket struct {
 	texts chan string   // the messages received; closed once the connection has ended
 	end   closed        // how it ended: valid once texts is closed
 	done  chan struct{} // closed once the reader has ended
+	lines []string      // the rest of a message of several replies; owned by the test's goroutine
 }
 
 // closed is how a connection ended. The code is 0 if no close frame came.
@@ -115,14 +116,16 @@ func (s *socket) wantClosed(code int) {
 func errorOf(t testing.TB, s *socket, id int) int {
 	t.Helper()
 	for {
-		for line := range strings.SplitSeq(receive(t, s.texts, fmt.Sprintf("the reply to command %d", id)), "\n") {
-			reply := decode[struct {
-				ID    int
-				Error struct{ Code int }
-			}](t, line)
-			if reply.ID == id {
-				return reply.Error.Code
-			}
+		if len(s.lines) == 0 {
+			s.lines = strings.Split(receive(t, s.texts, fmt.Sprintf("the reply to command %d", id)), "\n")
+		}
+		reply := decode[struct {
+			ID    int
+			Error struct{ Code int }
+		}](t, s.lines[0])
+		s.lines = s.lines[1:]
+		if reply.ID == id {
+			return reply.Error.Code
 		}
 	}
 }
