@@ -17,7 +17,7 @@ type Position struct {
 // Message is one publication. Everybody who receives a *Message shares it and
 // must not change it.
 type Message struct {
-	// ID is unique and sorts by age among stored messages: the position, as
+	// ID is unique and sorts by age among stored messages: the position at which it was stored, as
 	// [Position.String] writes it. A message that is not stored has an ID that is
 	// no position.
 	ID      string

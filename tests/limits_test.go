@@ -3,10 +3,8 @@ package tests
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -345,58 +343,5 @@ func TestChannelsOfAConnection(t *testing.T) {
 	}
 	if status := h.dialRefused("/?channel=a&channel=b&channel=c&channel=d"); status != http.StatusTooManyRequests {
 		t.Errorf("an echo of four: %d", status)
-	}
-}
-
-// ownAddress is one of this machine's that is not loopback.
-func ownAddress(t *testing.T) string {
-	t.Helper()
-	all, err := net.InterfaceAddrs()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, address := range all {
-		if network, ok := address.(*net.IPNet); ok && network.IP.IsGlobalUnicast() && network.IP.To4() != nil {
-			return network.IP.String()
-		}
-	}
-	t.Skip("this machine has no address but loopback")
-	return ""
-}
-
-// Who opens connections and asks for nothing gets no more than so many, and others
-// notice nothing; who asks is answered all the same.
-func TestIdleConnectionsAreLimited(t *testing.T) {
-	t.Parallel()
-	h := &hub{t: t, way: plain, launch: launch{args: []string{"--open", "--memory", "--limit-idle-per-ip", "20"}}}
-	h.start(net.JoinHostPort(ownAddress(t), "0"))
-	t.Cleanup(h.stop)
-	var open []net.Conn
-	for range 100 {
-		open = append(open, h.rawDial())
-	}
-	var closed atomic.Int64
-	var readers sync.WaitGroup
-	for _, conn := range open {
-		readers.Go(func() {
-			if _, err := conn.Read(make([]byte, 1)); err != nil && !errors.Is(err, net.ErrClosed) {
-				closed.Add(1)
-			}
-		})
-	}
-	eventually(t, "those over the limit are closed", func() bool { return closed.Load() == 80 })
-	if res, err := h.try("POST", "/news", "x"); err == nil {
-		t.Errorf("one more from there: %d %s", res.status, res.body)
-	}
-	for _, conn := range open {
-		_ = conn.Close()
-	}
-	readers.Wait()
-	eventually(t, "the places are free again", func() bool {
-		res, err := h.try("POST", "/news", "x")
-		return err == nil && res.status == http.StatusOK
-	})
-	for range 50 {
-		h.publish("news", "x")
 	}
 }

@@ -234,7 +234,7 @@ func (e *Engine) failed(_ *nats.Conn, sub *nats.Subscription, err error) {
 		e.config.Logger.Error("the engine's connection reports an error", "error", err)
 		return
 	}
-	e.config.Logger.Warn("messages come faster than the hub can hand them out: their subscribers are sent to recover", "subject", sub.Subject)
+	e.config.Logger.Warn("messages come faster than the hub can hand them out: they are brought from the store", "subject", sub.Subject)
 	l.checkDropped(sub)
 }
 
@@ -247,7 +247,7 @@ func (e *Engine) checkConnection() {
 	if n := e.link.conns.Load(); e.told.Load() == n || e.told.Swap(n) == n {
 		return
 	}
-	e.config.Logger.Warn("the engine's connection was cut and is back: all subscribers are sent to recover")
+	e.config.Logger.Warn("the engine's connection was cut and is back: what was missed is brought from the store")
 	e.mu.RLock()
 	listeners := slices.Collect(maps.Values(e.listeners))
 	e.mu.RUnlock()
