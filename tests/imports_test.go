@@ -33,6 +33,11 @@ var arrows = map[string]arrow{
 		never: []string{"net/http"},
 		why:   "the engine serves the hub alone and knows nobody who uses it",
 	},
+	"fanfold/hub/client": {
+		may:   []string{"fanfold/hub"},
+		never: []string{"net", "net/http"},
+		why:   "a client inside the process has what every client has, and no more",
+	},
 	"fanfold/hub/hubtest": {
 		may: []string{"fanfold/hub"},
 		why: "it tests any implementation of the hub's interfaces, so it can't know one",
