@@ -35,7 +35,9 @@ type Config struct {
 	Page      http.Handler // required
 	PageFiles []string
 	Fold      dialect.Fold // the echo's default
-	Version   string
+	// Methods are calls that clients can make by rpc, beside casefold.
+	Methods map[string]dialect.Method
+	Version string
 	// MaxTextBytes is the longest text that the echo folds or a message over ntfy's
 	// API has. A message's data, with the JSON around its text, may be longer: the hub
 	// has the bound on that.

@@ -27,7 +27,7 @@ func (a *API) routes() {
 
 	echo := a.socket(&dialect.Echo{Fold: a.config.Fold, Logger: a.config.Logger, Now: time.Now})
 	centrifuge := a.socket(dialect.NewCentrifuge(dialect.CentrifugeConfig{
-		Version: a.config.Version, Logger: a.config.Logger, Tokens: a.tokens(), Now: time.Now,
+		Version: a.config.Version, Logger: a.config.Logger, Tokens: a.tokens(), Methods: a.config.Methods, Now: time.Now,
 	}))
 	ntfy := a.socket(&dialect.NtfySocket{Now: time.Now})
 
@@ -40,6 +40,8 @@ func (a *API) routes() {
 		r.Handle(method, "/v1/health", a.health)
 		r.Handle(method, "/ready", a.ready)
 		r.Handle(method, "/metrics", a.admit, a.serveMetrics)
+		r.Handle(method, "/gallery", a.page)
+		r.Handle(method, "/gallery/*page", a.page)
 	}
 
 	r.GET("/:channel", a.pageOn)
@@ -84,7 +86,7 @@ func (a *API) reserve() {
 			a.taken[first] = "/" + first
 		}
 	}
-	for _, name := range []string{"openapi.yaml", "docs", "mqtt", "gallery", "favicon.ico", "robots.txt"} {
+	for _, name := range []string{"openapi.yaml", "docs", "mqtt", "favicon.ico", "robots.txt"} {
 		a.taken[name] = "/" + name
 	}
 }

@@ -62,8 +62,13 @@ var arrows = map[string]arrow{
 	"fanfold/web": {
 		why: "the page speaks to the hub over the network, as any client does",
 	},
+	"fanfold/web/gallery": {
+		may:   []string{"fanfold/hub", "fanfold/hub/client"},
+		never: []string{"net", "net/http"},
+		why:   "an example has nothing that any user of a hub does not have",
+	},
 	"fanfold/cmd/fanfold": {
-		may: []string{"fanfold/hub", "fanfold/hub/stream", "fanfold/api", "fanfold/api/access", "fanfold/api/dialect", "fanfold/api/limit", "fanfold/web", "github.com/alecthomas/kong", "github.com/dustin/go-humanize", "github.com/goccy/go-yaml", "golang.org/x/crypto/acme"},
+		may: []string{"fanfold/hub", "fanfold/hub/client", "fanfold/hub/stream", "fanfold/web/gallery", "fanfold/api", "fanfold/api/access", "fanfold/api/dialect", "fanfold/api/limit", "fanfold/web", "github.com/alecthomas/kong", "github.com/dustin/go-humanize", "github.com/goccy/go-yaml", "golang.org/x/crypto/acme"},
 		why: "only the program knows all parts",
 	},
 	"fanfold/tests": {

@@ -16,6 +16,7 @@ import (
 // of types is not asked: it differs between machines.
 var contentTypes = map[string]string{
 	".css":  "text/css; charset=utf-8",
+	".go":   "text/plain; charset=utf-8", // to be read
 	".html": "text/html; charset=utf-8",
 	".js":   "text/javascript; charset=utf-8",
 	".svg":  "image/svg+xml",

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,17 +16,14 @@ func TestScripts(t *testing.T) {
 	node := need.Program(t, "node", "nodejs")
 	dir := t.TempDir()
 	write := func(name string, content []byte) {
-		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+		file := filepath.Join(dir, filepath.FromSlash(name))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, content, 0o600)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	write("package.json", []byte(`{"type": "module"}`))
-	for _, name := range Files() {
-		content, err := embedded.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		write(name, content)
+	for name, file := range load() {
+		write(name, file.plain.content)
 	}
 	tests, err := filepath.Glob("testdata/*.mjs")
 	if err != nil || len(tests) == 0 {

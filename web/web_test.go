@@ -16,7 +16,7 @@ import (
 
 // maxPageBytes keeps the page quick to load: what a browser that takes gzip
 // transfers for its first view of it.
-const maxPageBytes = 100_000
+const maxPageBytes = 60_000
 
 func get(t *testing.T, method, target string, header ...string) *httptest.ResponseRecorder {
 	t.Helper()
@@ -34,11 +34,8 @@ func get(t *testing.T, method, target string, header ...string) *httptest.Respon
 func TestFiles(t *testing.T) {
 	t.Parallel()
 	etags := map[string]string{}
-	for _, name := range Files() {
-		content, err := embedded.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for name, file := range load() {
+		content := file.plain.content
 		for _, accepted := range []string{"", "gzip"} {
 			w := get(t, http.MethodGet, "/"+name, "Accept-Encoding", accepted)
 			if w.Code != http.StatusOK || !bytes.Equal(decoded(t, w), content) || len(content) == 0 {
@@ -67,8 +64,8 @@ func TestFiles(t *testing.T) {
 			}
 		}
 	}
-	if len(etags) < 2*len(Files())-2 {
-		t.Errorf("%d files have only %d ETags: few are compressed", len(Files()), len(etags))
+	if n := len(load()); len(etags) < 2*n-2 {
+		t.Errorf("%d files have only %d ETags: few are compressed", n, len(etags))
 	}
 }
 
@@ -142,8 +139,8 @@ func TestEveryResponseIsProtected(t *testing.T) {
 		"X-Content-Type-Options":       "nosniff",
 		"X-Frame-Options":              "DENY",
 	}
-	targets := []string{"GET /", "HEAD /", "GET /news", "GET /sensor.%3E", "POST /", "GET /a/b", "OPTIONS /app.js"}
-	for _, name := range Files() {
+	targets := []string{"GET /", "HEAD /", "GET /news", "GET /sensor.%3E", "POST /", "GET /a/b", "OPTIONS /app.js", "GET /gallery", "GET /gallery/", "GET /gallery/none"}
+	for _, name := range names() {
 		targets = append(targets, "GET /"+name)
 	}
 	for _, target := range targets {
@@ -170,7 +167,7 @@ func TestChannelShowsThePage(t *testing.T) {
 			t.Errorf("%s: status %d, %s, not the page", target, w.Code, kind)
 		}
 	}
-	for _, target := range []string{"/news/json", "/a%2Fb", "/news/", "//"} {
+	for _, target := range []string{"/news/json", "/a%2Fb", "/news/", "//", "/gallery/none", "/gallery/index.js/", "/parts/layout.html", "/gallery/gallery_test.go"} {
 		if w := get(t, http.MethodGet, target); w.Code != http.StatusNotFound {
 			t.Errorf("%s: status %d", target, w.Code)
 		}
@@ -180,32 +177,77 @@ func TestChannelShowsThePage(t *testing.T) {
 	}
 }
 
-// The policy forbids what is inline or from elsewhere, so the page has none of
-// it; whatever it refers to is there; and its first view is a small transfer.
-func TestPageStandsAlone(t *testing.T) {
+// The policy forbids what is inline or from elsewhere, so the pages have none of it,
+// and whatever a file refers to is there.
+func TestPagesStandAlone(t *testing.T) {
 	t.Parallel()
-	names := Files()
-	reference := regexp.MustCompile(`(?:src|href)="([^"#]+)"|(?:from |import )'\./([^']+)'`)
 	inline := regexp.MustCompile(`(?i)<style|\sstyle=|\son[a-z]+="|<script(?:\s+type="module")?>|javascript:`)
-	files, size := load(), 0
-	for _, name := range names {
-		content, err := embedded.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		size += files[name].transferred()
+	files := load()
+	for name, file := range files {
+		content := file.plain.content
 		if path.Ext(name) == ".html" && inline.Match(content) {
 			t.Errorf("%s has something inline: %s", name, inline.Find(content))
 		}
-		for _, m := range reference.FindAllSubmatch(content, -1) {
-			target := string(m[1]) + string(m[2])
-			if target != "./" && !slices.Contains(names, target) {
+		for _, target := range references(name, content) {
+			if _, ok := find(files, target); !ok || !strings.HasSuffix(target, "/") && path.Ext(target) != "" && !slices.Contains(names(), target) {
 				t.Errorf("%s refers to %s, which is not there", name, target)
 			}
 		}
 	}
-	if size > maxPageBytes {
-		t.Errorf("the page transfers %d bytes, more than %d", size, maxPageBytes)
+}
+
+var reference = regexp.MustCompile(`(?:src|href)="([^"#]+)"|(?:from |import )'(\.[^']+)'`)
+
+// references returns the paths that a file's links and imports lead to, without a
+// first slash.
+func references(name string, content []byte) (targets []string) {
+	for _, m := range reference.FindAllSubmatch(content, -1) {
+		target := string(m[1]) + string(m[2])
+		if strings.Contains(target, ":") {
+			continue // another site
+		}
+		full := strings.TrimPrefix(path.Join("/", path.Dir(name), target), "/")
+		if strings.HasSuffix(target, "/") && full != "" {
+			full += "/"
+		}
+		targets = append(targets, full)
+	}
+	return targets
+}
+
+// The first view of each page is a small transfer: itself and all that it loads.
+func TestFirstViewIsSmall(t *testing.T) {
+	t.Parallel()
+	files := load()
+	for name := range files {
+		if path.Ext(name) != ".html" || name == "wstest.html" {
+			continue
+		}
+		loaded := map[string]bool{}
+		collect(files, name, loaded)
+		size := 0
+		for each := range loaded {
+			size += files[each].transferred()
+		}
+		if size > maxPageBytes {
+			t.Errorf("%s transfers %d bytes, more than %d", name, size, maxPageBytes)
+		}
+		if len(loaded) < 5 {
+			t.Errorf("%s loads only %v", name, loaded)
+		}
+	}
+}
+
+// collect adds what a browser loads for a file: not what it links to.
+func collect(files map[string]file, name string, loaded map[string]bool) {
+	if loaded[name] {
+		return
+	}
+	loaded[name] = true
+	for _, target := range references(name, files[name].plain.content) {
+		if ending := path.Ext(target); ending != ".html" && ending != ".go" && ending != "" && target != "" {
+			collect(files, target, loaded)
+		}
 	}
 }
 
@@ -217,17 +259,37 @@ func (f file) transferred() int {
 	return len(f.plain.content)
 }
 
+// The gallery has a page for each example, with its sources to read, and its address
+// may be shortened.
+func TestGallery(t *testing.T) {
+	t.Parallel()
+	short := get(t, http.MethodGet, "/gallery")
+	if short.Code != http.StatusMovedPermanently || short.Header().Get("Location") != "gallery/" {
+		t.Errorf("/gallery: status %d to %q", short.Code, short.Header().Get("Location"))
+	}
+	list := get(t, http.MethodGet, "/gallery/").Body.String()
+	for _, e := range examples {
+		if w := get(t, http.MethodGet, "/gallery/"+e.Name); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "<h1>"+e.Title+"</h1>") {
+			t.Errorf("%s: status %d", e.Name, w.Code)
+		}
+		if !strings.Contains(list, `href="`+e.Name+`"`) || !strings.Contains(list, e.Summary) {
+			t.Errorf("%s is not in the list", e.Name)
+		}
+		source := get(t, http.MethodGet, "/gallery/"+e.Name+".go")
+		if ok := source.Code == http.StatusOK; ok != e.Server() || ok && !strings.Contains(source.Body.String(), "package gallery") {
+			t.Errorf("%s.go: status %d", e.Name, source.Code)
+		}
+	}
+}
+
 // Text of messages, of the hub's and of people reaches the page as text alone,
 // and addresses through webLink.
 func TestScriptsMakeNoMarkup(t *testing.T) {
 	t.Parallel()
 	markup := regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|createContextualFragment|setHTML|srcdoc|` +
 		`\beval\b|new Function|await import\(|set(?:Timeout|Interval)\(['"` + "`" + `]|\.style\b|cssText|setAttribute\((?:'on|'href|'src|'style|[a-z])`)
-	for _, name := range Files() {
-		content, err := embedded.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for name, file := range load() {
+		content := file.plain.content
 		if path.Ext(name) == ".js" && markup.Match(content) {
 			t.Errorf("%s: %s", name, markup.Find(content))
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"maps"
 	"time"
 
 	"fanfold/hub"
@@ -14,8 +15,8 @@ import (
 type CentrifugeConfig struct {
 	// Version is what clients are told of the server's version.
 	Version string
-	// Methods are the calls that clients can make by rpc. nil: casefold alone.
-	Methods map[string]RPC
+	// Methods are the calls that clients can make by rpc, beside casefold.
+	Methods map[string]Method
 	// PingEvery is the time from one ping to the next. 0: 25 s.
 	PingEvery time.Duration
 	// IdentifyWithin is how long a client may take to send connect. 0: 10 s.
@@ -50,9 +51,9 @@ func NewCentrifuge(config CentrifugeConfig) *Centrifuge {
 	config.IdentifyWithin = cmp.Or(config.IdentifyWithin, 10*time.Second)
 	config.RecoverBytes = cmp.Or(config.RecoverBytes, 256<<10)
 	config.Logger = cmp.Or(config.Logger, slog.New(slog.DiscardHandler))
-	if config.Methods == nil {
-		config.Methods = map[string]RPC{"casefold": callCasefold}
-	}
+	methods := map[string]Method{"casefold": {Call: callCasefold}}
+	maps.Copy(methods, config.Methods)
+	config.Methods = methods
 	return &Centrifuge{config: config}
 }
 

@@ -14,6 +14,14 @@ import (
 // [hub.ErrorOf] shows it.
 type RPC func(ctx context.Context, caller *hub.Client, data []byte) (result []byte, err error)
 
+// Method is an [RPC] and who may call it.
+type Method struct {
+	// Channel is one that a caller must be allowed to publish to; "": everybody who is
+	// connected may.
+	Channel string
+	Call    RPC
+}
+
 // callCasefold is the echo as a call: a JSON string comes back folded.
 func callCasefold(_ context.Context, _ *hub.Client, data []byte) ([]byte, error) {
 	var text *string
@@ -263,19 +271,20 @@ func (p *centrifugePeer) rpc(ctx context.Context, c command) error {
 	if err := c.decode(&q); err != nil {
 		return err
 	}
-	methods := p.dialect.config.Methods
-	if len(methods) == 0 {
-		return hub.Errorf(hub.CodeNotAvailable, "rpc: this hub offers no methods")
-	}
-	call, ok := methods[q.Method]
+	method, ok := p.dialect.config.Methods[q.Method]
 	if !ok {
 		return hub.Errorf(hub.CodeUnknownMethod, "rpc: there is no method %q", cutText(q.Method, 80))
+	}
+	if method.Channel != "" {
+		if err := p.session.Actor().Check(hub.ActionPublish, method.Channel); err != nil {
+			return err
+		}
 	}
 	data, err := oneLine(c.method, q.Data)
 	if err != nil {
 		return err
 	}
-	result, err := call(ctx, p.session.Client(), data)
+	result, err := method.Call(ctx, p.session.Client(), data)
 	switch {
 	case err != nil:
 		return err

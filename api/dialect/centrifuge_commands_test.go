@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"fanfold/hub"
+	"fanfold/hub/stream"
 )
 
 // TestCentrifugeDialogues says what testdata/centrifuge_dialogues.txt has behind
@@ -226,12 +227,12 @@ func TestCentrifugeCalls(t *testing.T) {
 	var log strings.Builder
 	d := NewCentrifuge(CentrifugeConfig{
 		Logger: slog.New(slog.NewTextHandler(&log, nil)),
-		Methods: map[string]RPC{
-			"whoami": func(_ context.Context, c *hub.Client, data []byte) ([]byte, error) {
+		Methods: map[string]Method{
+			"whoami": {Call: func(_ context.Context, c *hub.Client, data []byte) ([]byte, error) {
 				return json.Marshal([]string{c.ID, string(data)})
-			},
-			"nothing": func(context.Context, *hub.Client, []byte) ([]byte, error) { return nil, nil },
-			"broken":  func(context.Context, *hub.Client, []byte) ([]byte, error) { return nil, broken },
+			}},
+			"nothing": {Call: func(context.Context, *hub.Client, []byte) ([]byte, error) { return nil, nil }},
+			"broken":  {Call: func(context.Context, *hub.Client, []byte) ([]byte, error) { return nil, broken }},
 		},
 	})
 	c := connectCentrifuge(t, h, d, "")
@@ -247,9 +248,26 @@ func TestCentrifugeCalls(t *testing.T) {
 	if got := log.String(); !strings.Contains(got, "the disk is at home") || !strings.Contains(got, "rpc") {
 		t.Errorf("logged: %s", got)
 	}
-	without := connectCentrifuge(t, h, NewCentrifuge(CentrifugeConfig{Methods: map[string]RPC{}}), "")
-	without.say(`{"id":2,"rpc":{"method":"casefold","data":"A"}}`)
-	without.expect(`{"id":2,"error":{"code":108,"message":"rpc: this hub offers no methods"}}`)
+	c.say(`{"id":5,"rpc":{"method":"casefold","data":"A"}}`)
+	c.expect(`{"id":5,"rpc":{"data":"a"}}`)
+}
+
+// A method may be for those alone who may publish to its channel.
+func TestCentrifugeCallsNeedAGrant(t *testing.T) {
+	t.Parallel()
+	h := startTestHub(t, hub.Config{Engine: newTestEngine(t, stream.Config{})})
+	d := NewCentrifuge(CentrifugeConfig{Methods: map[string]Method{
+		"guarded": {Channel: "lab.one", Call: func(context.Context, *hub.Client, []byte) ([]byte, error) { return []byte("1"), nil }},
+	}})
+	for _, may := range []string{"lab.*", "lab.two"} {
+		c := connectCentrifuge(t, h.As(&hub.Principal{Grant: hub.Grant{Publish: []string{may}}}), d, "")
+		c.say(`{"id":2,"rpc":{"method":"guarded"}}`)
+		if may == "lab.*" {
+			c.expect(`{"id":2,"rpc":{"data":1}}`)
+		} else if reply := c.next(); !strings.Contains(reply, `"code":103`) {
+			t.Errorf("without a grant: %s", reply)
+		}
+	}
 }
 
 func TestCentrifugeBoundsReplies(t *testing.T) {

@@ -35,13 +35,17 @@ func (c *serveCommand) greet(out io.Writer, addr net.Addr, identity certificates
 	case c.Access.configured():
 		who, curl = "KEY is one of those configured, which \"fanfold key new\" has shown.\n", curl+` -H "X-API-Key: $KEY"`
 	}
+	gallery := ""
+	if c.hasDemo() {
+		gallery = "What else it can do is shown at " + url + "/gallery/\n"
+	}
 	fmt.Fprintf(out, `Fanfold is running at %[1]s/
 Open that in a browser, then send it a message from a shell:
 
   %[2]s -d "Hello" %[1]s/news
 
-%[4]sMessages are kept %[3]s. Ctrl-C stops the hub.
-`, url, curl, kept, who)
+%[4]s%[5]sMessages are kept %[3]s. Ctrl-C stops the hub.
+`, url, curl, kept, who, gallery)
 }
 
 // reachable is an address that a client on this machine can connect to.

@@ -46,6 +46,8 @@ type serveCommand struct {
 	OutboxBytes     int           `default:"1048576" placeholder:"N" help:"What may wait for one slow client before it is disconnected, in bytes. Default: ${default}."`
 	ShutdownTimeout time.Duration `default:"15s" placeholder:"TIME" help:"How long clients may take to leave when the hub stops. Default: ${default}."`
 
+	Demo *bool `help:"Run the hub's side of the gallery of live examples, which publishes what this machine does, among other things. Default: yes where nobody is asked who they are, or --demo=false."`
+
 	LogFormat string `default:"text" enum:"text,json" help:"Log as text or json, to standard error. Default: ${default}."`
 	LogLevel  string `default:"info" enum:"debug,info,warn,error" help:"Log this and what is worse; debug shows the texts that the echo sees. Default: ${default}."`
 }
@@ -97,6 +99,7 @@ func (c *serveCommand) serve(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	defer watching(ctx, identity)()
+	c.Rules = c.withDemo()
 	engine, err := c.openEngine(ctx, logger)
 	if err != nil {
 		return err
@@ -109,7 +112,8 @@ func (c *serveCommand) serve(ctx context.Context, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	handler, err := c.handler(h, gate, logger)
+	demo := c.newDemo(h, logger)
+	handler, err := c.handler(h, gate, demo, logger)
 	if err != nil {
 		return errors.Join(err, h.Shutdown(ctx))
 	}
@@ -121,6 +125,7 @@ func (c *serveCommand) serve(ctx context.Context, out io.Writer) (err error) {
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- serveOn(server, listener) }()
+	defer demo.running(ctx)()
 	c.greet(out, listener.Addr(), identity)
 
 	select {
@@ -177,14 +182,14 @@ func (c *serveCommand) openEngine(ctx context.Context, logger *slog.Logger) (*st
 	return engine, nil
 }
 
-func (c *serveCommand) handler(h *hub.Hub, gate gate, logger *slog.Logger) (*api.API, error) {
+func (c *serveCommand) handler(h *hub.Hub, gate gate, demo demo, logger *slog.Logger) (*api.API, error) {
 	fold, err := dialect.ParseFold(c.Fold)
 	if err != nil {
 		return nil, err
 	}
 	return api.New(api.Config{
 		Hub: h, Logger: logger, Access: gate.authenticator, Page: web.Handler(), PageFiles: web.Files(),
-		Fold: fold, Version: version, AllowOrigins: c.AllowOrigin, MaxTextBytes: c.MaxMessageBytes,
+		Fold: fold, Methods: demo.methods(), Version: version, AllowOrigins: c.AllowOrigin, MaxTextBytes: c.MaxMessageBytes,
 		AllowHosts: c.allowHosts(), Loopback: c.loopback(), TrustedProxies: prefixes(c.TrustedProxies),
 		Limits: limit.New(c.Limits.config(), logger), BodyTimeout: c.Limits.BodyTime,
 	})

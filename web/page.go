@@ -1,0 +1,77 @@
+package web
+
+import (
+	"bytes"
+	"html/template"
+	"io/fs"
+	"path"
+	"strings"
+)
+
+// Example is a page of the gallery: <name>.html, <name>.js and <name>.svg in its
+// folder, and perhaps <name>.css and, for the hub's side, <name>.go.
+type Example struct {
+	Name, Title, Summary string
+}
+
+// examples are shown in this order.
+var examples = []Example{}
+
+// Server reports whether the example has a side in the hub.
+func (e Example) Server() bool { return e.has(".go") }
+
+// Styled reports whether the example has a style of its own.
+func (e Example) Styled() bool { return e.has(".css") }
+
+func (e Example) has(ending string) bool {
+	_, err := fs.Stat(embedded, path.Join(galleryFolder, e.Name+ending))
+	return err == nil
+}
+
+const galleryFolder = "gallery"
+
+// view is what the templates of a page see.
+type view struct {
+	Root           string // the relative address of the hub
+	Examples       []Example
+	Example        Example // of its page
+	Previous, Next *Example
+}
+
+// render returns the pages by their file names: the front page, the gallery and
+// each example.
+func render() map[string][]byte {
+	pages := map[string][]byte{
+		index:                           page(view{Root: "./"}, index),
+		path.Join(galleryFolder, index): page(view{Root: "../", Examples: examples}, path.Join(galleryFolder, index)),
+	}
+	for i, e := range examples {
+		v := view{Root: "../", Example: e}
+		if i > 0 {
+			v.Previous = &examples[i-1]
+		}
+		if i+1 < len(examples) {
+			v.Next = &examples[i+1]
+		}
+		name := path.Join(galleryFolder, e.Name+".html")
+		pages[name] = page(v, "parts/example.html", name)
+	}
+	return pages
+}
+
+// page executes the layout with the templates of these files.
+func page(v view, files ...string) []byte {
+	files = append([]string{"parts/layout.html", "parts/notifications.html", "parts/chat.html"}, files...)
+	var b bytes.Buffer
+	t := template.Must(template.ParseFS(embedded, files...))
+	if err := t.ExecuteTemplate(&b, "layout", v); err != nil {
+		panic("make the embedded page: " + err.Error()) // the templates are as they were when the tests ran
+	}
+	return b.Bytes()
+}
+
+// isSource reports whether a file is a template that pages are made of, or a test:
+// not to be served.
+func isSource(name string) bool {
+	return strings.HasPrefix(name, "parts/") || strings.HasSuffix(name, "_test.go")
+}
