@@ -1,0 +1,101 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// publisher posts over one connection that is kept alive, and waits for each answer. It
+// writes requests and reads answers by hand, so that it costs the servers' machine
+// little.
+type publisher struct {
+	target target
+	conn   net.Conn
+	reader *bufio.Reader
+	buf    []byte
+}
+
+func newPublisher(ctx context.Context, t target) (*publisher, error) {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "tcp4", t.addr)
+	if err != nil {
+		return nil, err
+	}
+	return &publisher{target: t, conn: conn, reader: bufio.NewReader(conn)}, nil
+}
+
+func (p *publisher) close() { _ = p.conn.Close() }
+
+// post publishes a request of so many messages to a channel. It is false if the server
+// refuses.
+func (p *publisher) post(channel, size, batch int) (ok bool, err error) {
+	bodies := make([]string, batch)
+	for i := range bodies {
+		bodies[i] = strings.ReplaceAll(fill(p.target.publishBody, channel), "{payload}", payload(size))
+	}
+	body := p.target.open + strings.Join(bodies, p.target.separator) + p.target.close
+	p.buf = fmt.Appendf(p.buf[:0], "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s",
+		fill(p.target.publishPath, channel), p.target.addr, p.target.publishType, len(body), body)
+	if err := p.conn.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		return false, err
+	}
+	if _, err := p.conn.Write(p.buf); err != nil {
+		return false, err
+	}
+	return p.answer()
+}
+
+// answer reads one response.
+func (p *publisher) answer() (ok bool, err error) {
+	status, err := p.reader.ReadString('\n')
+	if err != nil {
+		return false, err
+	}
+	ok = len(status) > 9 && status[9] == '2'
+	length, chunked := 0, false
+	for {
+		line, err := p.reader.ReadSlice('\n')
+		if err != nil {
+			return false, err
+		}
+		if len(line) <= 2 {
+			break
+		}
+		name, value, _ := strings.Cut(string(line), ":")
+		switch strings.ToLower(name) {
+		case "content-length":
+			if length, err = strconv.Atoi(strings.TrimSpace(value)); err != nil {
+				return false, fmt.Errorf("answer: %w", err)
+			}
+		case "transfer-encoding":
+			chunked = true
+		}
+	}
+	if chunked {
+		return ok, p.skipChunks()
+	}
+	_, err = p.reader.Discard(length)
+	return ok, err
+}
+
+func (p *publisher) skipChunks() error {
+	for {
+		line, err := p.reader.ReadString('\n')
+		if err != nil {
+			return err
+		}
+		n, err := strconv.ParseInt(strings.TrimSpace(line), 16, 32)
+		if err != nil {
+			return fmt.Errorf("answer: %w", err)
+		}
+		if _, err := io.CopyN(io.Discard, p.reader, n+2); err != nil || n == 0 {
+			return err
+		}
+	}
+}
