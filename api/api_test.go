@@ -29,13 +29,13 @@ type openHub struct {
 }
 
 // serve runs an API on a hub of its own. The page is a text.
-func serve(t *testing.T, c api.Config) (*httptest.Server, *openHub) {
+func serve(t testing.TB, c api.Config) (*httptest.Server, *openHub) {
 	t.Helper()
 	return serveOn(t, c, func(e hub.Engine) hub.Engine { return e })
 }
 
 // serveOn is serve with something put before the engine.
-func serveOn(t *testing.T, c api.Config, wrap func(hub.Engine) hub.Engine) (*httptest.Server, *openHub) {
+func serveOn(t testing.TB, c api.Config, wrap func(hub.Engine) hub.Engine) (*httptest.Server, *openHub) {
 	t.Helper()
 	engine, err := stream.Open(t.Context(), stream.Config{})
 	if err != nil {
