@@ -125,7 +125,7 @@ func (e *Engine) conflict(ctx context.Context, msg *nats.Msg) (*jetstream.PubAck
 			return ack, err
 		}
 	}
-	return nil, hub.Errorf(hub.CodeConflict, "the channel has moved on: its newest message is not the expected one, so nothing was stored; read the newest message, then try again")
+	return nil, hub.Errorf(hub.CodeConflict, "the channel has moved on: its newest message is not the expected one, so nothing was stored; read the newest message, or see that there is none, then try again")
 }
 
 // jsWrongLastMsgID is JSStreamWrongLastMsgIDErrF of the server's error list.
