@@ -86,7 +86,8 @@ func (a *Actor) publish(ctx context.Context, m *Message, o PublishOptions) (dupl
 	}
 	if o.RollUp {
 		if err := a.Check(ActionHistory, m.Channel); err != nil {
-			return false, err
+			e := ErrorOf(err)
+			return false, &Error{Code: e.Code, Message: "a rollup takes history away: " + e.Message, Err: err}
 		}
 	}
 	return a.hub.publish(ctx, m, o, a.sign(m))
