@@ -145,9 +145,10 @@ func TestRollUpsUnderARuleOfOneMessage(t *testing.T) {
 func TestARepeatedRollUpReplacesNothingMore(t *testing.T) {
 	c := stream.Config{Dir: t.TempDir()}
 	e, close := open(t, c)
+	before := publish(t, e, "c", hub.PublishOptions{})
 	plain := publish(t, e, "c", hub.PublishOptions{IdempotencyKey: "plain"})
 	publish(t, e, "c", hub.PublishOptions{RollUp: true, IdempotencyKey: "plain"}) // a duplicate of what was no roll-up
-	oneHistory(t, e, "c", []*hub.Message{plain})
+	oneHistory(t, e, "c", []*hub.Message{before, plain})
 	publish(t, e, "c", hub.PublishOptions{})
 	want := []*hub.Message{publish(t, e, "c", hub.PublishOptions{RollUp: true, IdempotencyKey: "k"})}
 	want = append(want, publishMany(t, e, "c", 2)...)
