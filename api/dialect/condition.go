@@ -35,7 +35,8 @@ func decodePosition(raw []byte, at **streamPosition) error {
 	if err := json.Unmarshal(raw, &members); err != nil {
 		return err
 	}
-	if _, ok := members["offset"]; !ok || len(members) > 2 || len(members) == 2 && members["epoch"] == nil {
+	offset, ok := members["offset"]
+	if !ok || isNull(offset) || len(members) > 2 || len(members) == 2 && members["epoch"] == nil {
 		return &json.UnmarshalTypeError{Value: "object", Type: reflect.TypeFor[lastSeen]()}
 	}
 	return json.Unmarshal(raw, at)

@@ -86,6 +86,7 @@ func TestRollUpsAndConditionsThatCantBeRead(t *testing.T) {
 		{"", "", `"if_last":5`, "a message's id or an object with offset and epoch"},
 		{"", "", `"if_last":[]`, "a message's id or an object with offset and epoch"},
 		{"", "", `"if_last":{}`, "a message's id or an object with offset and epoch"},
+		{"", "", `"if_last":{"offset":null}`, "a message's id or an object with offset and epoch"},
 		{"", "", `"if_last":{"epoch":"VbwdU5q"}`, "a message's id or an object with offset and epoch"},
 		{"", "", `"if_last":{"offset":5,"epich":"x"}`, "a message's id or an object with offset and epoch"},
 	} {

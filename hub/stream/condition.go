@@ -111,9 +111,11 @@ func (e *Engine) expectLast(msg *nats.Msg, channel string, last uint64) {
 	}
 }
 
+// isWrongLast reports whether the store did not take a message because another one came in
+// between.
 func isWrongLast(err error) bool {
 	api, ok := errors.AsType[*jetstream.APIError](err)
-	return ok && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence
+	return ok && (api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
 }
 
 // conflict is the answer to a publish whose condition does not hold, unless its key was
