@@ -86,12 +86,8 @@ func (e *Engine) store(ctx context.Context, msg *nats.Msg) (*jetstream.PubAck, e
 	if health.ctx.Err() != nil {
 		return nil, context.Cause(health.ctx)
 	}
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	defer context.AfterFunc(health.ctx, cancel)()
-	defer time.AfterFunc(slowStore, e.guard.suspect).Stop()
 	before := e.ledger.mark.Load()
-	ack, err := e.js.PublishMsg(ctx, msg)
+	ack, err := e.acks.publish(ctx, health.ctx.Done(), msg)
 	if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.ErrorCode == jsStorageFull {
 		return nil, &hub.Error{Code: hub.CodeFull, Message: "the store is full: the message was not stored", Err: err}
 	}
@@ -99,20 +95,24 @@ func (e *Engine) store(ctx context.Context, msg *nats.Msg) (*jetstream.PubAck, e
 		return nil, e.notStored(ctx, health, err)
 	}
 	if ack.Stream != streamName {
-		return ack, nil
+		return &ack, nil
 	}
 	if ack.Sequence <= before && !ack.Duplicate {
 		return nil, e.wentBack(ack.Sequence, before)
 	}
 	e.ledger.raise(ack.Sequence)
-	return ack, nil
+	return &ack, nil
 }
 
 // notStored is the error of a publish: the guard's, if it finds one.
 func (e *Engine) notStored(ctx context.Context, h *health, err error) error {
-	if errors.Is(err, jetstream.ErrNoStreamResponse) || errors.Is(err, nats.ErrNoResponders) {
+	if errors.Is(err, nats.ErrNoResponders) {
 		e.guard.suspect()
-		<-ctx.Done() // at the latest after callTimeout
+		select {
+		case <-h.ctx.Done():
+		case <-ctx.Done():
+		case <-time.After(callTimeout):
+		}
 	}
 	if h.ctx.Err() != nil {
 		return context.Cause(h.ctx)

@@ -33,6 +33,7 @@ type Engine struct {
 	link    *link
 	conn    *nats.Conn // one for everything: what is asked for later is done later
 	js      jetstream.JetStream
+	acks    *acks
 	filings map[string]*filing // by the rule's name
 
 	server *server.Server // owned by the guard's goroutine; before and after it by Open and Close
@@ -99,6 +100,10 @@ func (e *Engine) start(ctx context.Context) error {
 	if e.js, err = jetstream.New(e.conn); err != nil {
 		return err
 	}
+	if e.acks, err = newAcks(e.conn); err != nil {
+		return err
+	}
+	e.goroutines.Go(e.watchAcks)
 	if err := e.openHistory(ctx, found); err != nil {
 		return err
 	}

@@ -108,6 +108,9 @@ func (b *bench) measure(ctx context.Context, r row, folder string) error {
 			if err != nil {
 				return fmt.Errorf("%s, %s: %w", r.name, name, err)
 			}
+			if v[lost] > 0 && (name == fanfold || name == earlier) {
+				return fmt.Errorf("%s: %s has lost %.0f", r.name, name, v[lost])
+			}
 			result.runs[name] = append(result.runs[name], v)
 			b.say("%-12s %d/%d  %-20s %s", r.name, round+1, b.rounds, name, r.show(v))
 		}
@@ -132,6 +135,9 @@ func (b *bench) say(format string, args ...any) {
 func (r row) show(v values) (text string) {
 	for _, m := range r.metrics {
 		text += fmt.Sprintf("  %.*f %s", m.digits, v[m.name], m.unit)
+	}
+	if v[lost] > 0 {
+		text += fmt.Sprintf("  (%.0f lost)", v[lost])
 	}
 	return text
 }
