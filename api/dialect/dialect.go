@@ -53,6 +53,21 @@ type Starter interface {
 	Start(ctx context.Context)
 }
 
+// Taker is a [Peer] that writes the client's bytes itself, out of frames that others
+// share.
+type Taker interface {
+	// Take appends what is to be sent next to dst, until that has limit bytes or more. It is
+	// [hub.Session.Take] for a transport, in whose place it stands: nothing appended means that
+	// the transport sleeps until the next Wake. Calls do not overlap, and do not block.
+	Take(dst []byte, limit int) []byte
+}
+
+// Ender is a [Peer] with something to do when the connection is gone, before its
+// session is detached. No Receive comes after it. It may block on the engine.
+type Ender interface {
+	End(ctx context.Context)
+}
+
 // maxCloseText is what a close frame holds beside its code (RFC 6455 §5.5), in bytes.
 const maxCloseText = 123
 
