@@ -38,12 +38,17 @@ var arrows = map[string]arrow{
 		never: []string{"net", "net/http"},
 		why:   "a client inside the process has what every client has, and no more",
 	},
+	"fanfold/hub/foreign": {
+		may:   []string{"fanfold/hub"},
+		never: []string{"net", "net/http", "sync", "sync/atomic", "os"},
+		why:   "names and payloads are the same whether a device or a broker has written them, and can be tested as functions",
+	},
 	"fanfold/hub/hubtest": {
 		may: []string{"fanfold/hub"},
 		why: "it tests any implementation of the hub's interfaces, so it can't know one",
 	},
 	"fanfold/api/dialect": {
-		may:   []string{"fanfold/hub", "golang.org/x/text"},
+		may:   []string{"fanfold/hub", "fanfold/hub/foreign", "golang.org/x/text", "github.com/mochi-mqtt/server/v2/packets"},
 		never: []string{"net", "net/http", "sync", "sync/atomic", "os"},
 		why:   "a protocol is bytes in and bytes out, so that it can be tested and fuzzed as a function",
 	},

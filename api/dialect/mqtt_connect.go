@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"fanfold/hub"
+	"fanfold/hub/foreign"
 
 	"github.com/mochi-mqtt/server/v2/packets"
 )
@@ -216,7 +217,7 @@ func (p *mqttPeer) willOf(pk *packets.Packet) (*mqttPublication, error) {
 	if !c.WillFlag {
 		return nil, nil
 	}
-	channel, err := mqttChannel(c.WillTopic)
+	channel, err := foreign.Channel(c.WillTopic)
 	if err != nil {
 		return nil, mqttFault{packets.ErrTopicNameInvalid.Code, hub.ErrorOf(err).Message}
 	}

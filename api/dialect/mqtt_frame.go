@@ -36,10 +36,10 @@ func encodeFrame(key string, m *hub.Message, flags byte) ([]byte, bool) {
 	if !ok {
 		return nil, false
 	}
-	if seen.about.AtMostOnce {
+	if seen.About.AtMostOnce {
 		flags |= frameAtMostOnce
 	}
-	if seen.about.Retain {
+	if seen.About.Retain {
 		flags |= frameRetain
 	}
 	publisher := ""
@@ -47,15 +47,15 @@ func encodeFrame(key string, m *hub.Message, flags byte) ([]byte, bool) {
 		publisher = m.Publisher.ID
 	}
 	properties := seen.properties()
-	b := make([]byte, 0, 32+len(m.Position.Epoch)+len(key)+len(publisher)+len(seen.topic)+len(properties)+len(seen.payload))
+	b := make([]byte, 0, 32+len(m.Position.Epoch)+len(key)+len(publisher)+len(seen.topic)+len(properties)+len(seen.Payload))
 	b = append(b, flags)
 	b = binary.BigEndian.AppendUint64(b, m.Position.Seq)
-	b = binary.BigEndian.AppendUint64(b, uint64(seen.about.Expires))
+	b = binary.BigEndian.AppendUint64(b, uint64(seen.About.Expires))
 	for _, part := range []string{m.Position.Epoch, key, publisher, seen.topic} {
 		b = append(binary.AppendUvarint(b, uint64(len(part))), part...)
 	}
 	b = append(binary.AppendUvarint(b, uint64(len(properties))), properties...)
-	return append(b, seen.payload...), true
+	return append(b, seen.Payload...), true
 }
 
 // parseFrame reads what encodeFrame wrote. epoch is that of the frame before it, which

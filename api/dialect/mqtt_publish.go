@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"fanfold/hub"
+	"fanfold/hub/foreign"
 
 	"github.com/mochi-mqtt/server/v2/packets"
 )
@@ -154,16 +155,16 @@ func (d *MQTT) send(ctx context.Context, h *hub.Actor, from *hub.Client, q *mqtt
 	if err := d.checkPublication(q); err != nil {
 		return err
 	}
-	channel, err := mqttChannel(q.topic)
+	channel, err := foreign.Channel(q.topic)
 	if err != nil {
 		return mqttFault{packets.ErrTopicNameInvalid.Code, hub.ErrorOf(err).Message}
 	}
-	about := mqttAbout{
+	about := foreign.About{
 		AtMostOnce: q.qos == 0, Retain: q.retain, IsText: q.properties.PayloadFormat == 1,
 		ContentType: q.properties.ContentType, ReplyTo: q.properties.ResponseTopic, Correlation: q.properties.CorrelationData,
 	}
 	m := &hub.Message{Channel: channel, Publisher: from}
-	m.Data, about.Verbatim = mqttData(q.payload)
+	m.Data, about.Verbatim = foreign.Data(q.payload)
 	o := hub.PublishOptions{}
 	stored := h.Stores(channel)
 	if stored {
@@ -176,7 +177,7 @@ func (d *MQTT) send(ctx context.Context, h *hub.Actor, from *hub.Client, q *mqtt
 			o.TTL = ttl
 		}
 	}
-	m.Tags = about.tags(q.properties.User)
+	m.Tags = about.Tags(userProperties(q.properties.User))
 	publish := func() error {
 		_, err := h.Publish(ctx, m, o)
 		return err
@@ -204,7 +205,7 @@ func (d *MQTT) checkPublication(q *mqttPublication) error {
 	case q.properties.PayloadFormat == 1 && !utf8.Valid(q.payload): // §3.3.2.3.2
 		return mqttFault{packets.ErrPayloadFormatInvalid.Code, "the payload is said to be UTF-8, and is not"}
 	case q.properties.ResponseTopic != "":
-		if _, err := mqttKeys(q.properties.ResponseTopic); err != nil || !isTopicName(q.properties.ResponseTopic) { // [MQTT-3.3.2-14]
+		if _, err := foreign.Keys(q.properties.ResponseTopic); err != nil || !isTopicName(q.properties.ResponseTopic) { // [MQTT-3.3.2-14]
 			return mqttFault{packets.ErrTopicNameInvalid.Code, "the response topic can't be published to"}
 		}
 	}
@@ -212,6 +213,6 @@ func (d *MQTT) checkPublication(q *mqttPublication) error {
 }
 
 func isTopicName(topic string) bool {
-	_, err := mqttChannel(topic)
+	_, err := foreign.Channel(topic)
 	return err == nil
 }

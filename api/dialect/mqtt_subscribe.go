@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"fanfold/hub"
+	"fanfold/hub/foreign"
 
 	"github.com/mochi-mqtt/server/v2/packets"
 )
@@ -47,7 +48,7 @@ func (p *mqttPeer) subscribeTo(ctx context.Context, wanted packets.Subscription)
 	if first, _, _ := strings.Cut(wanted.Filter, "/"); first == "$share" { // [MQTT-4.8.2-1]
 		return 0, nil, mqttFault{packets.ErrSharedSubscriptionsNotSupported.Code, "this hub has no shared subscriptions: each client gets each message"}
 	}
-	keys, err := mqttKeys(wanted.Filter)
+	keys, err := foreign.Keys(wanted.Filter)
 	if err != nil {
 		return 0, nil, mqttFault{packets.ErrTopicFilterInvalid.Code, hub.ErrorOf(err).Message}
 	}
@@ -177,7 +178,7 @@ func (p *mqttPeer) resume(ctx context.Context, s *MQTTState) error {
 		return nil
 	}
 	for _, kept := range s.Filters {
-		keys, err := mqttKeys(kept.Filter)
+		keys, err := foreign.Keys(kept.Filter)
 		if err != nil {
 			continue // an older hub kept it
 		}
@@ -205,3 +206,7 @@ func (p *mqttPeer) resume(ctx context.Context, s *MQTTState) error {
 	}
 	return nil
 }
+
+// beginsWithWildcard: such a filter does not match topics that begin with $
+// [MQTT-4.7.2-1].
+func beginsWithWildcard(filter string) bool { return filter[0] == '+' || filter[0] == '#' }

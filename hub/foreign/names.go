@@ -1,4 +1,4 @@
-package dialect
+package foreign
 
 import (
 	"encoding/hex"
@@ -7,24 +7,6 @@ import (
 
 	"fanfold/hub"
 )
-
-// # Topics and channels
-//
-// Each MQTT topic is one channel and each channel one topic: a/b/c is a.b.c. What
-// only one of them can have in a level is escaped in the other by = and the character's UTF-8
-// in upper case hexadecimal:
-//
-//	topic                      channel
-//	sensors/room/temp          sensors.room.temp
-//	v1.2/my room               v1=2E2.my=20room
-//	büro/°C                    b=C3BCro.=C2B0C
-//	/a//b                      =.a.=.b               an empty level is =
-//	a/=23b                     a.#b                  # can't be in a topic
-//
-// So that nothing is meant by two names, a level that would read as an escape has 3D
-// behind its =, once more than the other name: the topic a=20b is the channel a=3D20b. A level
-// of = alone has one more of them as a token, unless it is the whole name. The filters + and #
-// are the patterns * and >.
 
 // escape is an escaped character: =, "3D" some times, and hexadecimal digits.
 type escape struct {
@@ -35,7 +17,7 @@ type escape struct {
 
 // parseEscape reads the escape that text, which begins with =, begins with. Of
 // characters that are never escaped there is none.
-func parseEscape(text string) (e escape) {
+func (a alphabet) parseEscape(text string) (e escape) {
 	rest := text[1:]
 	for strings.HasPrefix(rest, "3D") {
 		rest = rest[2:]
@@ -51,7 +33,7 @@ func parseEscape(text string) (e escape) {
 			continue
 		}
 		r, size := utf8.DecodeRune(char[:n+1])
-		if r == utf8.RuneError && size < 2 || !isEscaped(r) {
+		if r == utf8.RuneError && size < 2 || !a.escapes(r) {
 			return escape{}
 		}
 		e.char, e.length = r, len(text)-len(rest)+2*size
@@ -62,24 +44,35 @@ func parseEscape(text string) (e escape) {
 
 func notUpperHex(r rune) bool { return (r < '0' || r > '9') && (r < 'A' || r > 'F') }
 
-// isEscaped reports whether a character can be in a topic's level or in a channel's
-// token, but not in both.
-func isEscaped(r rune) bool { return r == '#' || isInTopic(r) && !isInChannel(r) }
+// alphabet is how a broker writes names: levels with a separator between them.
+type alphabet struct {
+	separator string
+	has       func(rune) bool // whether a level can have the character in it
+}
 
-func isInTopic(r rune) bool { return r != 0 && r != '/' && r != '+' && r != '#' }
+var (
+	topics = alphabet{"/", func(r rune) bool { return r != 0 && r != '/' && r != '+' && r != '#' }}
+	keys   = alphabet{".", func(r rune) bool { return r != '.' }}
+)
+
+// escapes reports whether a character can be in a level or in a channel's token, but
+// not in both.
+func (a alphabet) escapes(r rune) bool { return a.has(r) != isInChannel(r) }
+
+func (a alphabet) onlyInLevel(r rune) bool { return a.has(r) && !isInChannel(r) }
+func (a alphabet) onlyInToken(r rune) bool { return !a.has(r) && isInChannel(r) }
 
 func isInChannel(r rune) bool {
 	return r < utf8.RuneSelf && r != '.' && r != '*' && r != '>' && hub.CheckChannel(string(r)) == nil
 }
 
-// translate appends a level of a topic as a token of a channel, or the other way
-// round. own says which characters the text can have, and its new form can't.
-func translate(b []byte, text string, own func(rune) bool) []byte {
+// translate appends a level as a token of a channel, or the other way round. own says which characters the text can have, and its new form can't.
+func (a alphabet) translate(b []byte, text string, own func(rune) bool) []byte {
 	for len(text) > 0 {
 		r, size := utf8.DecodeRuneInString(text)
 		var e escape
 		if r == '=' {
-			e = parseEscape(text)
+			e = a.parseEscape(text)
 		}
 		switch {
 		case own(r):
@@ -102,40 +95,56 @@ func translate(b []byte, text string, own func(rune) bool) []byte {
 	return b
 }
 
-func onlyInTopic(r rune) bool   { return isInTopic(r) && !isInChannel(r) }
-func onlyInChannel(r rune) bool { return r == '#' }
-
-// appendToken appends a level as a token. alone: it is the whole topic.
-func appendToken(b []byte, level string, alone bool) []byte {
+// appendToken appends a level as a token. alone: it is the whole name.
+func (a alphabet) appendToken(b []byte, level string, alone bool) []byte {
 	if !alone && strings.Trim(level, "=") == "" {
 		return append(append(b, level...), '=')
 	}
-	return translate(b, level, onlyInTopic)
+	return a.translate(b, level, a.onlyInLevel)
 }
 
-// mqttTopic returns the topic of a channel.
-func mqttTopic(channel string) string {
+// Topic returns the topic of a channel.
+func Topic(channel string) string { return topics.name(channel) }
+
+// RoutingKey returns the routing key of a channel.
+func RoutingKey(channel string) string { return keys.name(channel) }
+
+// name returns the broker's name of a channel.
+func (a alphabet) name(channel string) string {
 	if !strings.ContainsAny(channel, "=#") {
-		return strings.ReplaceAll(channel, ".", "/")
+		return strings.ReplaceAll(channel, ".", a.separator)
 	}
 	tokens := strings.Split(channel, ".")
 	var b []byte
 	for i, token := range tokens {
 		if i > 0 {
-			b = append(b, '/')
+			b = append(b, a.separator...)
 		}
 		if len(tokens) > 1 && strings.Trim(token, "=") == "" {
 			b = append(b, token[1:]...)
 		} else {
-			b = translate(b, token, onlyInChannel)
+			b = a.translate(b, token, a.onlyInToken)
 		}
 	}
 	return string(b)
 }
 
-// mqttChannel returns the channel of a topic name. The error is an [hub.Error] of
+// channel returns the channel of a broker's name.
+func (a alphabet) channel(name string) string {
+	levels := strings.Split(name, a.separator)
+	var b []byte
+	for i, level := range levels {
+		if i > 0 {
+			b = append(b, '.')
+		}
+		b = a.appendToken(b, level, len(levels) == 1)
+	}
+	return string(b)
+}
+
+// Channel returns the channel of a topic. The error is an [hub.Error] of
 // [hub.CodeBadRequest].
-func mqttChannel(topic string) (string, error) {
+func Channel(topic string) (string, error) {
 	switch {
 	case topic == "":
 		return "", hub.Errorf(hub.CodeBadRequest, "the topic is empty") // [MQTT-4.7.3-1]
@@ -143,11 +152,20 @@ func mqttChannel(topic string) (string, error) {
 		// [MQTT-3.3.2-2] [MQTT-4.7.3-2] [MQTT-1.5.4-1]
 		return "", hub.Errorf(hub.CodeBadRequest, "the topic %.80q has a wildcard or no character in it: + and # are for filters", topic)
 	}
-	return checkedName(topic, joinTokens(strings.Split(topic, "/")))
+	return checkedName("topic", topic, topics.channel(topic))
 }
 
-// mqttKeys returns the patterns of what a topic filter matches.
-func mqttKeys(filter string) ([]string, error) {
+// ChannelOfKey returns the channel of a routing key. The error is an [hub.Error] of
+// [hub.CodeBadRequest].
+func ChannelOfKey(key string) (string, error) {
+	if key == "" || !utf8.ValidString(key) {
+		return "", hub.Errorf(hub.CodeBadRequest, "the routing key %.80q is empty, or no text", key)
+	}
+	return checkedName("routing key", key, keys.channel(key))
+}
+
+// Keys returns the patterns of what a topic filter matches.
+func Keys(filter string) ([]string, error) {
 	levels := strings.Split(filter, "/")
 	last := len(levels) - 1
 	for i, level := range levels {
@@ -159,7 +177,7 @@ func mqttKeys(filter string) ([]string, error) {
 	if filter == "" || strings.Contains(filter, "\x00") || !utf8.ValidString(filter) {
 		return nil, hub.Errorf(hub.CodeBadRequest, "the topic filter is empty, or has no character in it")
 	}
-	key, err := checkedName(filter, joinTokens(levels))
+	key, err := checkedName("topic filter", filter, joinTokens(levels))
 	if err != nil || levels[last] != "#" || last == 0 || last == 1 && levels[0] == "" {
 		return []string{key}, err
 	}
@@ -179,20 +197,16 @@ func joinTokens(levels []string) string {
 		case "#":
 			b = append(b, '>')
 		default:
-			b = appendToken(b, level, len(levels) == 1)
+			b = topics.appendToken(b, level, len(levels) == 1)
 		}
 	}
 	return string(b)
 }
 
 // checkedName refuses a name that is too long for a channel.
-func checkedName(topic, name string) (string, error) {
-	if len(name) > hub.MaxChannelBytes {
-		return "", hub.Errorf(hub.CodeBadRequest, "the topic %.80q is too long: its channel would have %d bytes, and at most %d are allowed", topic, len(name), hub.MaxChannelBytes)
+func checkedName(what, name, channel string) (string, error) {
+	if len(channel) > hub.MaxChannelBytes {
+		return "", hub.Errorf(hub.CodeBadRequest, "the %s %.80q is too long: its channel would have %d bytes, and at most %d are allowed", what, name, len(channel), hub.MaxChannelBytes)
 	}
-	return name, nil
+	return channel, nil
 }
-
-// beginsWithWildcard: such a filter does not match topics that begin with $
-// [MQTT-4.7.2-1].
-func beginsWithWildcard(filter string) bool { return filter[0] == '+' || filter[0] == '#' }
