@@ -37,6 +37,8 @@ type Config struct {
 	Fold      dialect.Fold // the echo's default
 	// Methods are calls that clients can make by rpc, beside casefold.
 	Methods map[string]dialect.Method
+	// Bridges tells how the bridges to brokers do, at once; nil: there are none.
+	Bridges func() []Bridge
 	Version string
 	// MaxTextBytes is the longest text that the echo folds or a message over ntfy's
 	// API has. A message's data, with the JSON around its text, may be longer: the hub
@@ -104,7 +106,7 @@ func New(config Config) (*API, error) {
 		guarded.Guard = a.guard
 		a.config.Access = &guarded
 	}
-	a.metrics = newMetrics(a.config.Logger, &collector{context: a.context, hub: a.everybody, limits: config.Limits, arrivals: &a.arrivals})
+	a.metrics = newMetrics(a.config.Logger, &collector{context: a.context, hub: a.everybody, limits: config.Limits, bridges: config.Bridges, arrivals: &a.arrivals})
 	a.routes()
 	if err := a.hearRevocations(context.Background()); err != nil {
 		return nil, err

@@ -74,6 +74,7 @@ type collector struct {
 	context context.Context // static, as all fields; its end ends a scrape
 	hub     *hub.Actor      // with the admin grant
 	limits  *limit.Limits
+	bridges func() []Bridge // nil: there are none
 
 	arrivals *arrivals
 }
@@ -138,6 +139,7 @@ func (k *collector) Describe(to chan<- *prometheus.Desc) {
 	to <- nodeDesc
 	to <- publishedDesc
 	to <- refusedDesc
+	describeBridges(to)
 }
 
 // Collect implements [prometheus.Collector]. It waits for the hub's shards, for at
@@ -146,6 +148,11 @@ func (k *collector) Collect(to chan<- prometheus.Metric) {
 	k.collectLimits(to)
 	for _, r := range arrivalReadings {
 		to <- prometheus.MustNewConstMetric(r.desc, r.kind, r.of(k.arrivals))
+	}
+	if k.bridges != nil {
+		for _, b := range k.bridges() {
+			b.collect(to)
+		}
 	}
 	ctx, cancel := context.WithTimeout(k.context, scrapeTimeout)
 	defer cancel()

@@ -43,6 +43,11 @@ var arrows = map[string]arrow{
 		never: []string{"net", "net/http", "sync", "sync/atomic", "os"},
 		why:   "names and payloads are the same whether a device or a broker has written them, and can be tested as functions",
 	},
+	"fanfold/hub/bridge": {
+		may:   []string{"fanfold/hub", "fanfold/hub/client", "fanfold/hub/foreign", "github.com/mochi-mqtt/server/v2/packets", "github.com/gorilla/websocket", "github.com/rabbitmq/amqp091-go"},
+		never: []string{"net/http"},
+		why:   "a bridge is a client of the hub and of a broker, and knows neither the store nor who else is served",
+	},
 	"fanfold/hub/hubtest": {
 		may: []string{"fanfold/hub"},
 		why: "it tests any implementation of the hub's interfaces, so it can't know one",
@@ -73,7 +78,7 @@ var arrows = map[string]arrow{
 		why:   "an example has nothing that any user of a hub does not have",
 	},
 	"fanfold/cmd/fanfold": {
-		may: []string{"fanfold/hub", "fanfold/hub/client", "fanfold/hub/stream", "fanfold/web/gallery", "fanfold/api", "fanfold/api/access", "fanfold/api/dialect", "fanfold/api/limit", "fanfold/web", "github.com/alecthomas/kong", "github.com/dustin/go-humanize", "github.com/goccy/go-yaml", "golang.org/x/crypto/acme"},
+		may: []string{"fanfold/hub", "fanfold/hub/bridge", "fanfold/hub/client", "fanfold/hub/stream", "fanfold/web/gallery", "fanfold/api", "fanfold/api/access", "fanfold/api/dialect", "fanfold/api/limit", "fanfold/web", "github.com/alecthomas/kong", "github.com/dustin/go-humanize", "github.com/goccy/go-yaml", "golang.org/x/crypto/acme"},
 		why: "only the program knows all parts",
 	},
 	"fanfold/tests": {

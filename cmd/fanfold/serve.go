@@ -37,9 +37,10 @@ type serveCommand struct {
 	Memory bool   `help:"Keep messages in memory alone: a restart forgets them."`
 	Sync   string `default:"interval" enum:"interval,always" help:"When messages are written through to the disk: interval, every second, so that a power cut may take the last two seconds; or always, before a publish is answered, which is slower. A crash of the hub takes nothing either way. Default: ${default}."`
 
-	DataMaxBytes      byteSize      `default:"0" placeholder:"SIZE" help:"What the store may take, like 10GB; beyond it the oldest messages go, whatever their channel. Default: no bound."`
-	Rules             ruleSettings  `placeholder:"YAML" help:"How channels are kept and who may publish: a list, best written in the configuration file; the README shows it."`
-	IdempotencyWindow time.Duration `default:"5m" placeholder:"TIME" help:"How long an idempotency key is remembered. Default: ${default}."`
+	DataMaxBytes      byteSize       `default:"0" placeholder:"SIZE" help:"What the store may take, like 10GB; beyond it the oldest messages go, whatever their channel. Default: no bound."`
+	Rules             ruleSettings   `placeholder:"YAML" help:"How channels are kept and who may publish: a list, best written in the configuration file; the README shows it."`
+	Bridges           bridgeSettings `placeholder:"YAML" help:"The message brokers, MQTT or AMQP, that the hub is joined to: a list, best written in the configuration file; the README shows it."`
+	IdempotencyWindow time.Duration  `default:"5m" placeholder:"TIME" help:"How long an idempotency key is remembered. Default: ${default}."`
 
 	Fold            string        `default:"unicode" enum:"unicode,ascii" help:"How the echo folds: unicode as Python's str.casefold, or ascii, which does not answer other texts. Default: ${default}."`
 	MaxMessageBytes int           `default:"65536" placeholder:"N" help:"Longest text of a message in bytes; with the JSON around it, it may take twice that and 8 KiB. Default: ${default}."`
@@ -113,7 +114,11 @@ func (c *serveCommand) serve(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	demo := c.newDemo(h, logger)
-	handler, err := c.handler(h, gate, demo, logger)
+	joined, err := c.newBridges(ctx, h, engine, logger)
+	if err != nil {
+		return errors.Join(err, h.Shutdown(ctx))
+	}
+	handler, err := c.handler(h, gate, demo, joined, logger)
 	if err != nil {
 		return errors.Join(err, h.Shutdown(ctx))
 	}
@@ -126,6 +131,7 @@ func (c *serveCommand) serve(ctx context.Context, out io.Writer) (err error) {
 	failed := make(chan error, 1)
 	go func() { failed <- serveOn(server, listener) }()
 	defer demo.running(ctx)()
+	leave := joined.running(ctx)
 	c.greet(out, listener.Addr(), identity)
 
 	select {
@@ -133,6 +139,7 @@ func (c *serveCommand) serve(ctx context.Context, out io.Writer) (err error) {
 	case <-ctx.Done():
 		logger.Info("stopping: clients are told, a second interrupt stops at once")
 	}
+	leave() // while the hub still takes what was on its way
 	return errors.Join(err, c.stop(server, h, handler, failed))
 }
 
@@ -182,14 +189,14 @@ func (c *serveCommand) openEngine(ctx context.Context, logger *slog.Logger) (*st
 	return engine, nil
 }
 
-func (c *serveCommand) handler(h *hub.Hub, gate gate, demo demo, logger *slog.Logger) (*api.API, error) {
+func (c *serveCommand) handler(h *hub.Hub, gate gate, demo demo, joined bridges, logger *slog.Logger) (*api.API, error) {
 	fold, err := dialect.ParseFold(c.Fold)
 	if err != nil {
 		return nil, err
 	}
 	return api.New(api.Config{
 		Hub: h, Logger: logger, Access: gate.authenticator, Page: web.Handler(), PageFiles: web.Files(),
-		Fold: fold, Methods: demo.methods(), Version: version, AllowOrigins: c.AllowOrigin, MaxTextBytes: c.MaxMessageBytes,
+		Fold: fold, Methods: demo.methods(), Bridges: joined.status(), Version: version, AllowOrigins: c.AllowOrigin, MaxTextBytes: c.MaxMessageBytes,
 		AllowHosts: c.allowHosts(), Loopback: c.loopback(), TrustedProxies: prefixes(c.TrustedProxies),
 		Limits: limit.New(c.Limits.config(), logger), BodyTimeout: c.Limits.BodyTime,
 	})

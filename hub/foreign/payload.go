@@ -110,6 +110,17 @@ func isLineOfJSON(text []byte) bool {
 	return (last == '}' || last == ']') && json.Valid(text)
 }
 
+// ContentType returns what a payload is, if nobody has said it.
+func ContentType(p []byte) string {
+	switch {
+	case !utf8.Valid(p):
+		return "application/octet-stream"
+	case isLineOfJSON(p):
+		return "application/json"
+	}
+	return "text/plain; charset=utf-8"
+}
+
 // payload returns data of anybody's as a payload. nil: it tells of an earlier
 // message, which brokers don't know of.
 func payload(data []byte) []byte {
