@@ -247,7 +247,7 @@ func (b bridges) status() func() []api.Bridge {
 		for _, s := range b.set.Status() {
 			list = append(list, api.Bridge{
 				Name: s.Name, Broker: s.Broker, Connected: s.Connected, Since: s.Since.UTC(), Error: s.Error, In: s.In, Out: s.Out,
-				RefusedIn: s.RefusedIn, RefusedOut: s.RefusedOut, Lag: s.Lag.Seconds(),
+				RefusedIn: s.RefusedIn, RefusedOut: s.RefusedOut, Lag: s.Lag.Round(time.Millisecond).Seconds(),
 			})
 		}
 		return list

@@ -48,11 +48,12 @@ func (b *Bridge) take(ctx, work context.Context, d *delivery) error {
 	}
 	switch {
 	case err == nil:
-		b.status.count(inward)
+		b.status.count(inward, arrivals)
 		return d.accept()
 	case !isFinal(err):
 		return err
 	}
+	b.status.well(arrivals)
 	b.status.refuse(inward, d.name, err)
 	return d.refuse()
 }
@@ -89,7 +90,7 @@ func (b *Bridge) publish(ctx, work context.Context, d *delivery) error {
 		if err == nil || isFinal(err) {
 			return err
 		}
-		b.status.trouble(fmt.Errorf("the hub takes nothing for %s now: %w", m.Channel, err))
+		b.status.trouble(arrivals, fmt.Errorf("the hub takes nothing for %s now: %w", m.Channel, err))
 		if err := again.wait(ctx); err != nil {
 			return err
 		}

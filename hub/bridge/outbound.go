@@ -40,14 +40,18 @@ func (f *forwarder) run(ctx context.Context, l link) {
 	for {
 		before, _, _ := f.window.state()
 		err := f.attempt(ctx, l)
-		if ctx.Err() != nil {
+		select {
+		case <-ctx.Done():
 			return
+		case <-l.done(): // which says itself why
+			return
+		default:
 		}
 		if now, _, _ := f.window.state(); now != before {
 			f.again.reset()
 		}
 		if err = f.recover(err); err != nil {
-			f.bridge.status.trouble(fmt.Errorf("the route from %s: %w", f.route.From, err))
+			f.bridge.status.trouble(f.route.id, fmt.Errorf("the route from %s: %w", f.route.From, err))
 		}
 		if f.again.wait(ctx) != nil {
 			return
@@ -229,7 +233,7 @@ func (f *forwarder) recover(err error) error {
 func (b *Bridge) settle(p *parcel, err error) {
 	for _, f := range b.forwarders {
 		if f.route == p.route && f.window.settle(p, err) && err == nil {
-			b.status.count(outward)
+			b.status.count(outward, f.route.id)
 		}
 	}
 }

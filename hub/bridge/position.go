@@ -102,11 +102,12 @@ func (b *Bridge) savePositions(ctx context.Context) {
 		}
 		if err := saveRecord(ctx, b.recorder, record{ID: f.route.id, Position: done.String()}); err != nil {
 			if ctx.Err() == nil {
-				b.status.trouble(fmt.Errorf("keep the position of the route from %s: %w", f.route.From, err))
+				b.status.trouble(keeping, fmt.Errorf("keep the position of the route from %s: %w", f.route.From, err))
 			}
 			return
 		}
 		b.saved[f.route.id] = done
+		b.status.well(keeping)
 	}
 }
 

@@ -2,7 +2,10 @@ package bridge
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -42,29 +45,49 @@ type status struct {
 	logger *slog.Logger // static
 
 	mu        sync.Mutex
-	state     Status    // guarded by mu, as all else
-	told      time.Time // when the log was told of state.Error
-	toldOf    string
-	refusedAt time.Time // when the log was told of a refusal
-	untold    int       // refusals since
+	state     Status             // guarded by mu, as all else; without its Error
+	troubles  map[string]trouble // by what does not go well: the connection, what comes in, each out route
+	refusedAt time.Time          // when the log was told of a refusal
+	untold    int                // refusals since
 }
+
+// trouble is an error that is tried again, and when the log was told of it.
+type trouble struct {
+	text string
+	told time.Time
+}
+
+// What may not go well beside the out routes, which go by their IDs.
+const (
+	connection = ""
+	arrivals   = "in"
+	keeping    = "positions"
+)
 
 func newStatus(c *Config, logger *slog.Logger) *status {
 	return &status{
-		logger: logger.With("bridge", c.Name, "broker", c.URL.Scheme+"://"+c.addr()),
-		state:  Status{Name: c.Name, Broker: c.URL.Scheme + "://" + c.addr(), Since: time.Now()},
+		logger:   logger.With("bridge", c.Name, "broker", c.URL.Scheme+"://"+c.addr()),
+		troubles: map[string]trouble{},
+		state:    Status{Name: c.Name, Broker: c.URL.Scheme + "://" + c.addr(), Since: time.Now()},
 	}
 }
 
 func (s *status) snapshot() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.state
+	state := s.state
+	for _, what := range slices.Sorted(maps.Keys(s.troubles)) {
+		if state.Error = s.troubles[what].text; state.Error != "" {
+			break
+		}
+	}
+	return state
 }
 
 func (s *status) connected() {
 	s.mu.Lock()
-	s.state.Connected, s.state.Since, s.state.Error, s.toldOf = true, time.Now(), "", ""
+	s.state.Connected, s.state.Since = true, time.Now()
+	delete(s.troubles, connection)
 	s.mu.Unlock()
 	s.logger.Info("bridge connected")
 }
@@ -80,34 +103,33 @@ func (s *status) disconnected(err error) {
 	s.mu.Unlock()
 	switch {
 	case err != nil && was:
-		s.tell("bridge disconnected: trying again", err)
+		s.tell(connection, "bridge disconnected: trying again", err)
 	case err != nil:
-		s.tell("bridge not connected: trying again", err)
+		s.tell(connection, "bridge not connected: trying again", err)
 	case was:
 		s.logger.Info("bridge disconnected: the hub stops")
 	}
 }
 
 // trouble takes note of something that is tried again.
-func (s *status) trouble(err error) { s.tell("bridge waits: trying again", err) }
+func (s *status) trouble(what string, err error) { s.tell(what, "bridge waits: trying again", err) }
 
 // tell keeps an error, and tells the log unless it knows that one.
-func (s *status) tell(what string, err error) {
+func (s *status) tell(what, text string, err error) {
 	now := time.Now()
-	s.mu.Lock()
-	s.state.Error = err.Error()
+	t := trouble{err.Error(), now}
 	level := slog.LevelWarn
-	if s.toldOf == what+s.state.Error && now.Sub(s.told) < logEvery {
-		level = slog.LevelDebug
-	} else {
-		s.told, s.toldOf = now, what+s.state.Error
+	s.mu.Lock()
+	if before := s.troubles[what]; before.text == t.text && now.Sub(before.told) < logEvery {
+		level, t.told = slog.LevelDebug, before.told
 	}
+	s.troubles[what] = t
 	s.mu.Unlock()
-	s.logger.Log(context.Background(), level, what, "error", err)
+	s.logger.Log(context.Background(), level, text, "error", err)
 }
 
-// count takes note of a message that went all the way.
-func (s *status) count(d direction) {
+// count takes note of a message that went all the way, and so of what goes well.
+func (s *status) count(d direction, what string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if d == inward {
@@ -115,9 +137,14 @@ func (s *status) count(d direction) {
 	} else {
 		s.state.Out++
 	}
-	if s.state.Connected {
-		s.state.Error = ""
-	}
+	delete(s.troubles, what)
+}
+
+// well takes note of something that goes well again.
+func (s *status) well(what string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.troubles, what)
 }
 
 // refuse takes note of a message that will never be taken.
@@ -134,8 +161,12 @@ func (s *status) refuse(d direction, name string, err error) {
 		s.refusedAt, s.untold = now, 0
 	}
 	s.mu.Unlock()
+	reason := err.Error()
+	if e, ok := errors.AsType[*hub.Error](err); ok {
+		reason = e.Message
+	}
 	if tell {
-		s.logger.Warn("bridge: a message was refused for good", "direction", directionTexts[d], "name", name, "reason", hub.ErrorOf(err).Message, "omitted", omitted)
+		s.logger.Warn("bridge: a message was refused for good", "direction", directionTexts[d], "name", name, "reason", reason, "omitted", omitted)
 	}
 }
 
