@@ -82,7 +82,7 @@ var arrows = map[string]arrow{
 		why: "only the program knows all parts",
 	},
 	"fanfold/tests": {
-		may: []string{"fanfold/tests/need", "github.com/gorilla/websocket", "github.com/chromedp", "github.com/goccy/go-yaml", "go.uber.org/goleak"},
+		may: []string{"fanfold/tests/need", "github.com/gorilla/websocket", "github.com/rabbitmq/amqp091-go", "github.com/chromedp", "github.com/goccy/go-yaml", "go.uber.org/goleak"},
 		why: "the program is tested from outside, as its users see it",
 	},
 	"fanfold/tests/need":  {why: "any package's tests use it"},

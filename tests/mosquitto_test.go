@@ -131,12 +131,13 @@ func (m *mosquitto) subscribe(topic, format string) <-chan string {
 
 // bridgeState is what /ready says of a bridge.
 type bridgeState struct {
-	Name, Broker, Error   string
-	Connected             bool
-	Since                 time.Time
-	In, Out               int
-	RefusedIn, RefusedOut int `json:"-"`
-	Lag                   float64
+	Name, Broker, Error string
+	Connected           bool
+	Since               time.Time
+	In, Out             int
+	RefusedIn           int `json:"refused_in"`
+	RefusedOut          int `json:"refused_out"`
+	Lag                 float64
 }
 
 // bridges returns what the hub says of its bridges, which never makes it unready.
