@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"fanfold/api/access"
 	"fanfold/api/device"
 	"fanfold/api/dialect"
 	"fanfold/hub"
@@ -48,10 +49,10 @@ func (d *devices) close() {
 }
 
 // refusedDevice tells the log why something was refused, since older clients are not
-// told. What a credential or a grant does not allow it is told of already.
+// told. What a credential, a grant or a limit does not allow it is told of already.
 func (a *API) refusedDevice(client, what string, err error) {
 	a.devices.refused.Add(1)
-	if errors.Is(err, hub.ErrNotGranted) || errors.Is(err, context.Canceled) {
+	if _, told := errors.AsType[*access.Refusal](err); told || errors.Is(err, hub.ErrNotGranted) || isLimited(err) || errors.Is(err, context.Canceled) {
 		return
 	}
 	if tell, omitted := a.devices.refusals.next(time.Now()); tell {

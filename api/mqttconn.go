@@ -58,18 +58,14 @@ func (a *API) serveDevice(raw net.Conn) {
 		return // nobody can be told before CONNECT; the limits count and log it
 	}
 	defer lease.Release()
-	conn := raw
-	switch c := raw.(type) {
-	case *net.TCPConn:
-		conn = politeConn{c}
-	case *tls.Conn:
+	if c, ok := raw.(*tls.Conn); ok {
 		ctx, cancel := context.WithTimeout(a.context, handshakeWithin)
 		defer cancel()
 		if err := c.HandshakeContext(ctx); err != nil {
 			a.config.Logger.Debug("a device's TLS handshake failed", "remote", who.String(), "error", err)
 			return
 		}
-		conn, who.secure = politeTLS{c}, true
+		who.secure = true
 	}
 	actor := a.everybody
 	if a.config.Access != nil {
@@ -78,7 +74,7 @@ func (a *API) serveDevice(raw net.Conn) {
 	actor = actor.Metered(limit.Meter{Limits: a.config.Limits, From: from})
 	ctx, cancel := context.WithCancel(place{from, lease}.within(a.context))
 	defer cancel()
-	d := &deviceConn{api: a, conn: conn, raw: raw, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	d := &deviceConn{api: a, conn: raw, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	peer, err := a.devices.mqtt.Connect(ctx, actor, d, dialect.Request{})
 	if err != nil {
 		return // the hub shuts down
@@ -107,7 +103,6 @@ func (a *API) fromAddress(who caller) limit.Account {
 type deviceConn struct {
 	api  *API // static
 	conn net.Conn
-	raw  net.Conn
 	peer dialect.Peer // static once run has begun
 
 	wake chan struct{} // one slot, never closed
@@ -123,9 +118,12 @@ func (c *deviceConn) Wake() {
 }
 
 // Close implements [hub.Conn]. The peer calls it in the writer, when the client was sent
-// all there is; the reader goes on until the client ends its side, see [politeConn].
+// all there is. It closes the sending half alone, see linger, and wakes the reader.
 func (c *deviceConn) Close(hub.Reason) {
-	_ = c.conn.Close()
+	if half, ok := c.conn.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
+	}
+	_ = c.conn.SetReadDeadline(time.Now())
 	close(c.done)
 }
 
@@ -139,34 +137,38 @@ func (c *deviceConn) run(ctx context.Context, peer dialect.Peer, who caller) {
 	if starter, ok := peer.(dialect.Starter); ok {
 		c.api.goroutines.Go(func() { c.contain(func() { starter.Start(ctx) }) })
 	}
-	err := c.read(ctx)
+	c.read(ctx)
 	session.Close(hub.Reason{Cause: hub.CauseClosed})
 	c.contain(func() { end(ctx, peer) })
 	session.Detach()
 	<-written
-	logger.Info("connection closed", "path", "mqtt", "remote", who.String(), "client", session.Client().ID, "error", err)
+	logger.Info("connection closed", "path", "mqtt", "remote", who.String(), "client", session.Client().ID)
+	c.linger()
 }
 
-// read hands to the peer what comes. After the end it takes some more, so that a client
-// that is still sending is not reset before it has read why.
-func (c *deviceConn) read(ctx context.Context) error {
-	buffer, left := make([]byte, readBytes), drainBytes
-	for left > 0 {
+// linger takes what the client still sends, so that it is not reset before it has read
+// why its connection ends.
+func (c *deviceConn) linger() {
+	raw := c.conn
+	if over, ok := raw.(*tls.Conn); ok {
+		raw = over.NetConn()
+	}
+	_ = raw.SetReadDeadline(time.Now().Add(closeGrace))
+	_, _ = io.CopyN(io.Discard, raw, drainBytes)
+}
+
+// read hands to the peer what comes, until the connection ends or is ended.
+func (c *deviceConn) read(ctx context.Context) {
+	buffer := make([]byte, readBytes)
+	for {
 		n, err := c.conn.Read(buffer)
 		if n > 0 {
 			c.contain(func() { c.peer.Receive(ctx, buffer[:n]) })
 		}
 		if err != nil {
-			if errors.Is(err, io.EOF) {
-				err = nil
-			}
-			return err
-		}
-		if c.peer.Session().Ended() {
-			left -= n
+			return
 		}
 	}
-	return nil
 }
 
 // write sends what there is, until Close. What can't be sent is dropped.
@@ -185,10 +187,10 @@ func (c *deviceConn) write() {
 				break
 			}
 			if !broken {
-				_ = c.raw.SetWriteDeadline(time.Now().Add(writeWithin))
-				if _, err := c.raw.Write(buffer); err != nil {
+				_ = c.conn.SetWriteDeadline(time.Now().Add(writeWithin))
+				if _, err := c.conn.Write(buffer); err != nil {
 					broken = true
-					_ = c.raw.Close()
+					_ = c.conn.Close()
 					c.peer.Session().Close(hub.Reason{Cause: hub.CauseClosed})
 				}
 			}
