@@ -55,6 +55,9 @@ type Config struct {
 	// TrustedProxies are the networks of proxies whose word on who a request comes
 	// from counts.
 	TrustedProxies []netip.Prefix
+	// MQTTExpiry is how long a device's session is kept without a connection at most. 0: 7
+	// days.
+	MQTTExpiry time.Duration
 }
 
 // Validate says which field can't be used.
@@ -81,6 +84,7 @@ type API struct {
 	idlers    idlers
 	arrivals  arrivals
 	deafen    func() // ends the hearing of revocations
+	devices   devices
 
 	context    context.Context // ends with Wait's beginning
 	cancel     context.CancelFunc
@@ -96,6 +100,7 @@ func New(config Config) (*API, error) {
 		config.Limits = limit.New(limit.Config{}, nil)
 	}
 	config.BodyTimeout = cmp.Or(config.BodyTimeout, 30*time.Second)
+	config.MQTTExpiry = cmp.Or(config.MQTTExpiry, 7*24*time.Hour)
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}
@@ -106,11 +111,16 @@ func New(config Config) (*API, error) {
 		guarded.Guard = a.guard
 		a.config.Access = &guarded
 	}
-	a.metrics = newMetrics(a.config.Logger, &collector{context: a.context, hub: a.everybody, limits: config.Limits, bridges: config.Bridges, arrivals: &a.arrivals})
-	a.routes()
-	if err := a.hearRevocations(context.Background()); err != nil {
+	if err := a.openDevices(context.Background()); err != nil {
 		return nil, err
 	}
+	a.metrics = newMetrics(a.config.Logger, &collector{context: a.context, hub: a.everybody, limits: config.Limits, bridges: config.Bridges, arrivals: &a.arrivals, devices: &a.devices})
+	a.routes()
+	if err := a.hearRevocations(context.Background()); err != nil {
+		a.devices.close()
+		return nil, err
+	}
+	a.goroutines.Go(func() { a.devices.sessions.Run(a.context) })
 	return a, nil
 }
 
@@ -129,6 +139,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (a *API) Wait(ctx context.Context) error {
 	a.cancel()
 	a.deafen()
+	a.devices.close()
 	done := make(chan struct{})
 	go func() { a.goroutines.Wait(); close(done) }()
 	select {

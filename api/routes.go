@@ -34,6 +34,7 @@ func (a *API) routes() {
 	r.GET("/", a.upgradeOr(echo, a.page))
 	r.HEAD("/", a.page)
 	r.GET("/connection/websocket", a.introduce, centrifuge.serve)
+	r.GET("/mqtt", a.introduce, a.socket(a.devices.mqtt).serve)
 	r.POST("/api/:method", a.admitServer, a.serverAPI)
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
 		r.Handle(method, "/health", a.health)
@@ -86,7 +87,7 @@ func (a *API) reserve() {
 			a.taken[first] = "/" + first
 		}
 	}
-	for _, name := range []string{"openapi.yaml", "docs", "mqtt", "favicon.ico", "robots.txt"} {
+	for _, name := range []string{"openapi.yaml", "docs", "favicon.ico", "robots.txt"} {
 		a.taken[name] = "/" + name
 	}
 }

@@ -65,8 +65,13 @@ var arrows = map[string]arrow{
 		may: []string{"fanfold/hub", "golang.org/x/time/rate"},
 		why: "who has had enough is counted in one place, whatever carries the bytes",
 	},
+	"fanfold/api/device": {
+		may:   []string{"fanfold/hub", "fanfold/api/dialect"},
+		never: []string{"net", "net/http"},
+		why:   "what devices leave behind does not depend on how they are connected",
+	},
 	"fanfold/api": {
-		may: []string{"fanfold/hub", "fanfold/api/access", "fanfold/api/dialect", "fanfold/api/limit", "github.com/gin-gonic/gin", "github.com/olahol/melody", "github.com/gorilla/websocket", "github.com/prometheus/client_golang"},
+		may: []string{"fanfold/hub", "fanfold/api/access", "fanfold/api/device", "fanfold/api/dialect", "fanfold/api/limit", "github.com/gin-gonic/gin", "github.com/olahol/melody", "github.com/gorilla/websocket", "github.com/prometheus/client_golang"},
 		why: "what carries bytes, and the hub's numbers to a monitor, knows neither the store nor the page",
 	},
 	"fanfold/web": {

@@ -27,6 +27,16 @@ type Dialect interface {
 	CloseCode(hub.Reason) (code int, text string)
 }
 
+// Binary is a [Dialect] of bytes instead of texts, whose peers are [Taker]s. Receive
+// gets any part of the stream then, which is not the callee's to keep.
+type Binary interface {
+	Dialect
+	// Subprotocols are its names in the handshake of a WebSocket (RFC 6455 §1.9).
+	Subprotocols() []string
+	// MaxPacketBytes bounds what a client sends at once.
+	MaxPacketBytes() int
+}
+
 // Request is what a dialect sees of the HTTP request that opened a connection.
 type Request struct {
 	Path   string

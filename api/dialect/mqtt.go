@@ -58,7 +58,7 @@ type Locker interface {
 // the log says why.
 type MQTT struct{ config MQTTConfig }
 
-var _ Dialect = (*MQTT)(nil)
+var _ Binary = (*MQTT)(nil)
 
 // NewMQTT returns the protocol.
 func NewMQTT(config MQTTConfig) *MQTT {
@@ -87,7 +87,7 @@ func (d *MQTT) Connect(_ context.Context, h *hub.Actor, conn hub.Conn, r Request
 	p.lock = d.config.NewLock()
 	p.filters, p.byKey = map[string]*mqttFilter{}, map[string][2]*mqttFilter{}
 	p.received = map[uint16]mqttReceived{}
-	p.seen = d.config.Now()
+	p.seen, p.idle = d.config.Now(), true
 	session, err := h.Open(hub.SessionConfig{Conn: p, Codec: d, IdentifyWithin: mqttConnectWithin, Unannounced: true})
 	if err != nil {
 		return nil, err
@@ -99,9 +99,14 @@ func (d *MQTT) Connect(_ context.Context, h *hub.Actor, conn hub.Conn, r Request
 // Separator implements [Dialect]: packets are a stream.
 func (d *MQTT) Separator() string { return "" }
 
+// Subprotocols implements [Binary] [MQTT-6.0.0-3] [MQTT-6.0.0-4].
+func (d *MQTT) Subprotocols() []string { return []string{"mqtt", "mqttv3.1"} }
+
 // CloseCode implements [Dialect] with the codes of RFC 6455 §7.4.1, as [Echo] does.
 func (d *MQTT) CloseCode(r hub.Reason) (code int, text string) {
-	r.Code = 0 // it is a reason code
+	if r.Code < closeNormal { // it is a reason code of the protocol's
+		r.Code = 0
+	}
 	return (*Echo)(nil).CloseCode(r)
 }
 
@@ -114,7 +119,7 @@ func (d *MQTT) Encode(e hub.Event) []byte {
 	return frame
 }
 
-// MaxPacketBytes bounds the packets that clients send.
+// MaxPacketBytes implements [Binary].
 func (d *MQTT) MaxPacketBytes() int { return d.config.MaxPayloadBytes + mqttOverhead }
 
 // mqttCauses are the reason codes of a DISCONNECT (§3.14.2.1).

@@ -31,10 +31,11 @@ func (p *mqttPeer) connect(ctx context.Context, header packets.FixedHeader, body
 		err = checkConnect(pk)
 	}
 	if err != nil {
-		if version == mqtt5 {
-			return p.refuse(version, err)
+		code, _ := connectError(err)
+		if broken := code == packets.ErrMalformedPacket.Code || code == packets.ErrProtocolViolation.Code; broken && version != mqtt5 {
+			return err // [MQTT-3.1.4-1] of 3.1.1: no CONNACK
 		}
-		return err // [MQTT-3.1.4-1] of 3.1.1: no CONNACK
+		return p.refuse(version, err)
 	}
 	p.clientID = pk.Connect.ClientIdentifier
 	connack, err := p.accept(ctx, pk)

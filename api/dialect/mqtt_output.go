@@ -70,7 +70,7 @@ func (p *mqttPeer) Ending() { p.wake(func() { p.ending = true }) }
 func (p *mqttPeer) Close(r hub.Reason) {
 	p.wake(func() {
 		p.closing, p.ending = &r, true
-		if p.version == mqtt5 && !p.silent {
+		if p.version == mqtt5 && !p.silent && r.Cause != hub.CauseClosed {
 			code, text := mqttReason(r)
 			p.encode(&packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Disconnect}, ReasonCode: code, Properties: packets.Properties{ReasonString: text}})
 		}
@@ -137,9 +137,9 @@ const maxReasonBytes = 256
 
 // Take implements [Taker].
 func (p *mqttPeer) Take(dst []byte, limit int) []byte {
-	for {
+	for begin := len(dst); ; {
 		var stalled bool
-		if dst, stalled = p.take(dst, limit); len(dst) > 0 || stalled {
+		if dst, stalled = p.take(dst, limit); len(dst) > begin || stalled {
 			return dst
 		}
 		p.frames, p.next = p.session.Take(p.frames[:0], limit), 0
@@ -169,6 +169,7 @@ func (p *mqttPeer) Take(dst []byte, limit int) []byte {
 func (p *mqttPeer) take(dst []byte, limit int) (_ []byte, stalled bool) {
 	p.lock.Lock()
 	defer p.lock.Unlock()
+	begin := len(dst)
 	if len(p.replies) > 0 {
 		dst = append(dst, p.replies...)
 		if p.replies = p.replies[:0]; cap(p.replies) > maxIdleBuffer {
@@ -208,7 +209,7 @@ func (p *mqttPeer) take(dst []byte, limit int) (_ []byte, stalled bool) {
 		p.retained, p.next = nil, len(p.frames)
 		return dst, false
 	}
-	stalled = len(dst) == 0
+	stalled = len(dst) == begin
 	p.idle, p.again = stalled, false
 	return dst, stalled
 }

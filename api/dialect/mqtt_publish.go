@@ -32,7 +32,7 @@ func (p *mqttPeer) publish(ctx context.Context, pk *packets.Packet) error {
 	}
 	err := p.mqtt.send(ctx, p.session.Actor(), p.session.Client(), q, "")
 	if err != nil {
-		return p.refusePublish(packets.Puback, pk, err)
+		return p.refusePublish(packets.Puback, pk.PacketID, q, err)
 	}
 	if q.qos == 1 { // [MQTT-4.3.2-4]
 		p.answer(&packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Puback}, PacketID: pk.PacketID})
@@ -72,15 +72,14 @@ func (p *mqttPeer) publishOnce(ctx context.Context, id uint16, q *mqttPublicatio
 			return err
 		}
 	}
-	pk := &packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Pubrec, Qos: 2}, PacketID: id, TopicName: q.topic}
 	if !was.stored {
 		if err := p.mqtt.send(ctx, p.session.Actor(), p.session.Client(), q, was.key); err != nil {
 			p.setReceived(id, nil)
-			return p.refusePublish(packets.Pubrec, pk, err)
+			return p.refusePublish(packets.Pubrec, id, q, err)
 		}
 		p.setReceived(id, &mqttReceived{was.key, true})
 	}
-	p.answer(pk)
+	p.answer(&packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Pubrec}, PacketID: id}) // [MQTT-4.3.3-8]
 	return nil
 }
 
@@ -131,23 +130,20 @@ func (p *mqttPeer) release(ctx context.Context, pk *packets.Packet) error {
 
 // refusePublish tells the client that its message was not taken, if it has a word for
 // it. kind is the type of the answer.
-func (p *mqttPeer) refusePublish(kind byte, pk *packets.Packet, err error) error {
-	p.mqtt.config.Refused(p.clientID, "publish to "+cutText(pk.TopicName, 80), err)
-	switch code, text := publishError(err); {
-	case pk.FixedHeader.Qos == 0:
+func (p *mqttPeer) refusePublish(kind byte, id uint16, q *mqttPublication, err error) error {
+	p.mqtt.config.Refused(p.clientID, "publish to "+cutText(q.topic, 80), err)
+	switch {
+	case q.qos == 0:
 		return nil
 	case p.version != mqtt5: // [MQTT-3.3.5-2] of 3.1.1
 		return err
-	default:
-		p.answer(&packets.Packet{
-			FixedHeader: packets.FixedHeader{Type: kind}, PacketID: pk.PacketID, ReasonCode: code, Properties: packets.Properties{ReasonString: text},
-		})
-		return nil
 	}
+	code, text := mqttError(err) // §3.4.2.1
+	p.answer(&packets.Packet{
+		FixedHeader: packets.FixedHeader{Type: kind}, PacketID: id, ReasonCode: code, Properties: packets.Properties{ReasonString: text},
+	})
+	return nil
 }
-
-// publishError is the reason code of PUBACK and PUBREC for an error (§3.4.2.1).
-func publishError(err error) (code byte, text string) { return mqttError(err) }
 
 // send publishes what a client has published, with an idempotency key if there is one.
 // Errors are those of [hub.Actor.Publish], or an mqttFault.

@@ -2,6 +2,8 @@ package dialect
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"fanfold/hub"
@@ -109,7 +111,8 @@ func (p *mqttPeer) State() (s MQTTState, changed bool) {
 }
 
 func (p *mqttPeer) stateLocked() (s MQTTState) {
-	for _, f := range p.filters {
+	for _, name := range slices.Sorted(maps.Keys(p.filters)) {
+		f := p.filters[name]
 		kept := f.MQTTFilter
 		kept.Position, kept.Sent = f.sent, f.sent
 		for i := range p.inflight {

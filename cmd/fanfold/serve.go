@@ -30,6 +30,7 @@ type serveCommand struct {
 	TrustedProxies []network `placeholder:"CIDR" help:"Believe what proxies of this network, like 10.0.0.0/8 or 127.0.0.1, say of whom they speak for. Repeatable."`
 
 	TLS    tlsSettings    `embed:""`
+	MQTT   mqttSettings   `embed:"" prefix:"mqtt-"`
 	Access accessSettings `embed:""`
 	Limits limitSettings  `embed:"" prefix:"limit-"`
 
@@ -71,7 +72,7 @@ func (c *serveCommand) Validate() error {
 		return fmt.Errorf("--listen %s: beyond loopback anybody who can reach this address could read and publish everything: "+
 			"give servers a key (fanfold key new), or users tokens (--token-key-file), or say --open if that is what you want", c.Listen)
 	}
-	return errors.Join(c.Access.validate(c.Open), c.Limits.validate(c.maxDataBytes()), c.TLS.validate(c.Memory))
+	return errors.Join(c.Access.validate(c.Open), c.Limits.validate(c.maxDataBytes()), c.TLS.validate(c.Memory), c.validateMQTT())
 }
 
 // minDataBytes is the smallest store worth having: a few of its files.
@@ -90,11 +91,16 @@ func (c *serveCommand) serve(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	defer gate.watching(ctx)()
-	listener, err := c.listen(ctx)
+	listener, err := listen(ctx, "--listen", c.Listen)
 	if err != nil {
 		return err
 	}
 	defer listener.Close() // when the start fails; the server closes it else
+	doors, err := c.MQTT.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer doors.close()
 	identity, err := c.TLS.open(ctx, c.Data, logger)
 	if err != nil {
 		return err
@@ -130,9 +136,10 @@ func (c *serveCommand) serve(ctx context.Context, out io.Writer) (err error) {
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- serveOn(server, listener) }()
+	doors.serve(handler, identity)
 	defer demo.running(ctx)()
 	leave := joined.running(ctx)
-	c.greet(out, listener.Addr(), identity)
+	c.greet(out, listener.Addr(), identity, doors)
 
 	select {
 	case err = <-failed:
@@ -140,6 +147,7 @@ func (c *serveCommand) serve(ctx context.Context, out io.Writer) (err error) {
 		logger.Info("stopping: clients are told, a second interrupt stops at once")
 	}
 	leave() // while the hub still takes what was on its way
+	doors.close()
 	return errors.Join(err, c.stop(server, h, handler, failed))
 }
 
@@ -159,14 +167,15 @@ func (c *serveCommand) stop(server *http.Server, h *hub.Hub, handler *api.API, f
 	return err
 }
 
-func (c *serveCommand) listen(ctx context.Context) (net.Listener, error) {
+// listen listens on the address of a flag.
+func listen(ctx context.Context, flag, addr string) (net.Listener, error) {
 	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", c.Listen)
+	listener, err := config.Listen(ctx, "tcp", addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("%s is in use by another program: stop that, or give another --listen address", c.Listen)
+		return nil, fmt.Errorf("%s is in use by another program: stop that, or give another %s address", addr, flag)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", c.Listen, err)
+		return nil, fmt.Errorf("listen on %s: %w", addr, err)
 	}
 	return listener, nil
 }
@@ -198,7 +207,7 @@ func (c *serveCommand) handler(h *hub.Hub, gate gate, demo demo, joined bridges,
 		Hub: h, Logger: logger, Access: gate.authenticator, Page: web.Handler(), PageFiles: web.Files(),
 		Fold: fold, Methods: demo.methods(), Bridges: joined.status(), Version: version, AllowOrigins: c.AllowOrigin, MaxTextBytes: c.MaxMessageBytes,
 		AllowHosts: c.allowHosts(), Loopback: c.loopback(), TrustedProxies: prefixes(c.TrustedProxies),
-		Limits: limit.New(c.Limits.config(), logger), BodyTimeout: c.Limits.BodyTime,
+		Limits: limit.New(c.Limits.config(), logger), BodyTimeout: c.Limits.BodyTime, MQTTExpiry: c.MQTT.SessionExpiry,
 	})
 }
 
