@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -278,12 +277,10 @@ func TestBridgesAreForAdmins(t *testing.T) {
 			key = word
 		}
 	}
-	var port atomic.Int32
-	port.Store(int32(freePort(t))) // nobody listens there
 	h := startBridged(t, fmt.Sprintf(`
   - {name: plant, url: "mqtt://127.0.0.1:%d", in: [{from: a, to: a}]}
 keys: [{name: backend, hash: %q, admin: true}]
-`, port.Load(), hash))
+`, freePort(t), hash))
 	if all := h.bridges(); len(all) != 0 {
 		t.Errorf("anybody is told of %v", all)
 	}
@@ -305,6 +302,7 @@ func TestBridgeStartErrors(t *testing.T) {
 		`[{"name":"a","url":"mqtt://x","out":[{"from":"a","to":"a","payload":"xml"}]}]`:                      "text, json",
 		`[{"name":"a","url":"mqtt://x","version":2,"out":[{"from":"a","to":"a"}]}]`:                          "5, 3.1.1",
 		`[{"name":"a","url":"mqtt://x","ca-file":"f","out":[{"from":"a","to":"a"}]}]`:                        "mqtts",
+		`[{"name":"a","url":"mqtt://x","session-expiry":"soon","in":[{"from":"a","to":"a"}]}]`:               "session-expiry",
 		`[{"name":"a","url":"mqtt://x","password":["hush"]}]`:                                                "[1:",
 	} {
 		run := startProgram(t, launch{args: []string{"serve", "--listen", "127.0.0.1:0", "--memory", "--bridges", text}})

@@ -25,8 +25,8 @@ type mosquitto struct {
 	*process
 }
 
-// startMosquitto runs a broker with more settings. On a machine whose users may not log in
-// without a password, the settings say so.
+// startMosquitto runs a broker with more settings, which say who may use it; without any,
+// everybody may.
 func startMosquitto(t testing.TB, settings ...string) *mosquitto {
 	t.Helper()
 	need.Program(t, "mosquitto_pub")

@@ -111,7 +111,7 @@ func (s bridgeSetting) config() (c bridge.Config, err error) {
 	}
 	if s.SessionExpiry != "" {
 		if c.SessionExpiry, err = parseAge(s.SessionExpiry); err != nil {
-			return c, fmt.Errorf("session-%w", err)
+			return c, fmt.Errorf("session-expiry: %q is no time: give one like 90s, 24h or 30d", s.SessionExpiry)
 		}
 	}
 	if c.Password, err = s.password(); err != nil {

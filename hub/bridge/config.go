@@ -101,8 +101,8 @@ func (c *Config) password() (string, error) {
 	return c.Password()
 }
 
-// inKey and outKey name a route for as long as what it takes from where stays the
-// same.
+// id names a route of a bridge for as long as it goes from and to the same: the position
+// kept under it is no other route's.
 func (o Out) id(bridge string) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q", []string{o.From, o.To, o.Exchange, o.Key, o.Queue}))
 	return bridge + "-" + hex.EncodeToString(sum[:6])
