@@ -7,7 +7,7 @@ import { lines } from './common.mjs';
 
 const [url, version, clientId, filter] = process.argv.slice(2);
 const client = mqtt.connect(url, {
-  protocolVersion: Number(version), clientId, clean: false, reconnectPeriod: 100, connectTimeout: 10_000,
+  protocolVersion: Number(version), clientId, clean: false, reconnectPeriod: 500, connectTimeout: 10_000,
   properties: version === '5' ? { sessionExpiryInterval: 3600 } : undefined,
 });
 client.on('error', (error) => console.error(error.message));
@@ -18,7 +18,7 @@ console.log('subscribed');
 /** Publishes until the hub has said that it is stored: what the client has not sent when
  *  the connection breaks it gives back, what it has sent it sends again by itself. */
 function publish(topic, text) {
-  client.publish(topic, text, { qos: 1 }, (error) => (error ? publish(topic, text) : console.log(`acked ${text}`)));
+  client.publish(topic, text, { qos: 1 }, (error) => (error ? setTimeout(publish, 50, topic, text) : console.log(`acked ${text}`)));
 }
 
 for await (const line of lines()) {
