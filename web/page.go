@@ -15,7 +15,9 @@ type Example struct {
 }
 
 // examples are shown in this order.
-var examples = []Example{}
+var examples = []Example{
+	{"todo", "To-do list", "One list in all tabs and on all devices; what you change offline is sent when the hub is back."},
+}
 
 // Server reports whether the example has a side in the hub.
 func (e Example) Server() bool { return e.has(".go") }
