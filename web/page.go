@@ -15,7 +15,9 @@ type Example struct {
 }
 
 // examples are shown in this order.
-var examples = []Example{}
+var examples = []Example{
+	{"game", "Multiplayer game", "Paper planes for any number of tabs and phones, with one referee in the hub"},
+}
 
 // Server reports whether the example has a side in the hub.
 func (e Example) Server() bool { return e.has(".go") }
