@@ -44,6 +44,11 @@ export class Board {
     return true;
   }
 
+  /** What is shown is no longer so. */
+  stop() {
+    fill(this.#root, 'count', 'As it was when the connection was lost');
+  }
+
   /** @param {Plane} plane @param {number} place from 0 @param {number} me */
   #row({id, name, load}, place, me) {
     const row = stamp('game-row');

@@ -52,15 +52,17 @@ class Game {
       this.#sheet ??= new Sheet(this.#canvas, law);
       this.#receive(state);
       tell(this.#form, 'status', this.#wanted ? await this.#takeOff() : '');
-    } catch (error) {
-      if (this.#hub.state === 'connected') tell(this.#form, 'alert', `${reasonOf(error)}.`);
+    } catch (error) { // of a lost connection the next one makes up
+      if (this.#hub.state === 'connected') tell(this.#form, 'alert', `No game here: ${reasonOf(error)}.`);
     }
   }
 
   /** Takes part under the name in the form. */
   async #takeOff() {
     const name = control(this.#form, 'name').value.trim();
-    const {player} = await this.#hub.rpc('gallery.game.join', {name});
+    const {player} = await this.#hub.rpc('gallery.game.join', {name}).catch((error) => {
+      throw new Error(`Not in the air: ${reasonOf(error)}.`);
+    });
     if (this.#flight) this.#flight.me = player; // the next state shows the plane
     this.#wanted = true;
     if (name !== this.#page.identity.name) {
@@ -77,7 +79,9 @@ class Game {
   }
 
   #lost() {
+    if (this.#flight) this.#flight.me = 0; // the next connection is another player to the hub
     this.#show(false);
+    this.#board.stop();
     fill(this.#root, 'why', this.#wanted ? 'Your plane takes off again by itself once the hub is back.' : '');
   }
 
