@@ -34,7 +34,7 @@ export class Board {
     const planes = ranking(state);
     this.leader = planes[0]?.load ? planes[0].id : 0;
     const rows = planes.filter(({id}, place) => place < MOST_ROWS || id === me);
-    const shown = JSON.stringify([me, this.leader, rows.map(({id, name, load}) => [id, name, load])]);
+    const shown = JSON.stringify([me, this.leader, colourOf(me), rows.map(({id, name, load}) => [id, name, load])]);
     if (shown !== this.#shown) this.#list.replaceChildren(...rows.map((plane) => this.#row(plane, planes.indexOf(plane), me)));
     this.#shown = shown;
     rows.forEach(({x, y, heading}, i) => this.#list.children[i]?.setAttribute('data-at', `${x} ${y} ${heading.toFixed(3)}`));

@@ -10,6 +10,7 @@ const LEAST_SCALE = 0.55; // pixels a unit: on a phone one sees a part of the sh
 const MOST_RATIO = 2; // device pixels a pixel; more costs much and shows little
 const TRAIL = 15; // dashes behind a plane
 const DASH = 9; // units
+const MOST_LABELS = 200;
 
 const calm = matchMedia('(prefers-reduced-motion: reduce)');
 const dark = matchMedia('(prefers-color-scheme: dark)');
@@ -28,9 +29,14 @@ export class Sheet {
   #scale = 1; // pixels a unit
   /** @type {Point} the window's corner on the sheet, in units */
   #corner = {x: 0, y: 0};
-  /** @type {HTMLCanvasElement | null} drawn once for each size and scheme */
-  #paper = null;
-  #colours = {sheet: '', bar: '', line: '', desk: '', ink: '', soft: '', green: '', amber: ''};
+  /** @type {HTMLCanvasElement} the empty sheet, drawn once for each size and scheme */
+  #paper = document.createElement('canvas');
+  /** The sheet with the scraps on it, drawn when those change. */
+  #ground = document.createElement('canvas');
+  #scraps = '';
+  /** @type {Map<string, HTMLCanvasElement>} names as they are drawn */
+  #labels = new Map();
+  #colours = {sheet: '', bar: '', line: '', desk: '', ink: '', green: '', amber: ''};
   /** @type {Map<number, Point[]>} dashes behind each plane, the newest last */
   #trails = new Map();
   /** Whether it must be drawn although nothing flies. */
@@ -64,13 +70,13 @@ export class Sheet {
     this.#lengthenTrails(planes);
     const zoom = this.#scale * this.#ratio;
     c.setTransform(1, 0, 0, 1, 0, 0);
-    if (this.#paper) c.drawImage(this.#paper, -this.#corner.x * zoom, -this.#corner.y * zoom);
+    this.#strew(scraps, zoom);
+    c.drawImage(this.#ground, -this.#corner.x * zoom, -this.#corner.y * zoom);
     c.setTransform(zoom, 0, 0, zoom, -this.#corner.x * zoom, -this.#corner.y * zoom);
-    for (let i = 0; i + 1 < scraps.length; i += 2) this.#scrap(scraps[i] ?? 0, scraps[i + 1] ?? 0, now);
     for (const plane of planes) this.#trail(plane.id);
     for (const plane of planes) this.#shadow(plane);
     for (const plane of planes) this.#plane(plane, now, plane.id === leader);
-    for (const plane of planes) this.#name(plane, plane.id === me);
+    for (const plane of planes) this.#name(plane, plane.id === me, plane.id === leader);
     this.stale = false;
   }
 
@@ -85,15 +91,15 @@ export class Sheet {
     this.#canvas.height = Math.round(height * this.#ratio);
     this.#scale = Math.max(width / this.#law.width, height / this.#law.height, LEAST_SCALE);
     const style = getComputedStyle(this.#canvas);
-    for (const name of /** @type {(keyof typeof this.colours)[]} */ (Object.keys(this.#colours))) {
-      this.#colours[name] = style.getPropertyValue(`--${name}`);
-    }
-    this.#paper = this.#print();
+    const token = (/** @type {string} */ name) => style.getPropertyValue(`--${name}`);
+    this.#colours = {
+      sheet: token('sheet'), bar: token('bar'), line: token('line'), desk: token('desk'),
+      ink: token('ink'), green: token('green'), amber: token('amber'),
+    };
+    this.#print();
+    this.#scraps = '';
+    this.#labels.clear();
     this.stale = true;
-  }
-
-  get colours() {
-    return this.#colours;
   }
 
   /** Keeps a plane in view. @param {Plane | undefined} plane */
@@ -108,10 +114,7 @@ export class Sheet {
   #print() {
     const {width, height} = this.#law;
     const zoom = this.#scale * this.#ratio;
-    const paper = document.createElement('canvas');
-    paper.width = Math.ceil(width * zoom);
-    paper.height = Math.ceil(height * zoom);
-    const c = /** @type {CanvasRenderingContext2D} */ (paper.getContext('2d', {alpha: false}));
+    const c = blank(this.#paper, width * zoom, height * zoom);
     const {sheet, bar, line, desk} = this.#colours;
     c.scale(zoom, zoom);
     c.fillStyle = sheet;
@@ -128,7 +131,6 @@ export class Sheet {
     c.setLineDash([6, 6]);
     for (const x of [48, width - 48]) stroke(c, [[x, 0], [x, height]]);
     stroke(c, [[0, height / 2], [width, height / 2]]);
-    return paper;
   }
 
   /** Light falls on the paper from above, over a fold. @param {CanvasRenderingContext2D} c @param {number} y */
@@ -142,29 +144,18 @@ export class Sheet {
     c.fillRect(0, y - 70, this.#law.width, 140);
   }
 
-  /** A torn piece of a copy, which are white, yellow and pink. @param {number} x @param {number} y @param {number} now */
-  #scrap(x, y, now) {
-    const c = this.#context;
-    const seed = (x * 7 + y * 13) % 97;
-    const lift = calm.matches ? 0 : 1.5 * Math.sin(now / 700 + seed);
-    const [a, b] = [7 + seed % 4, 6 + seed % 3];
-    const outline = [[-a, -b], [a - 2, -b - 1], [a + 1, b - 2], [0, b + 1], [-a + 1, b - 1]];
-    const tints = dark.matches ? ['#d8dcd3', '#d9cb8f', '#d3a5a8'] : ['#fffdf6', '#fbe9a0', '#f6c9cb'];
-    c.save();
-    c.translate(x + 2, y + 4 + lift);
-    c.rotate(seed);
-    c.fillStyle = 'rgb(0 0 0 / 16%)';
-    fill(c, outline);
-    c.restore();
-    c.save();
-    c.translate(x, y - lift);
-    c.rotate(seed);
-    c.fillStyle = tints[seed % 3] ?? '';
-    c.strokeStyle = dark.matches ? '#0006' : '#0004';
-    c.lineWidth = 1;
-    fill(c, outline);
-    c.stroke();
-    c.restore();
+  /** @param {number[]} scraps @param {number} zoom */
+  #strew(scraps, zoom) {
+    const now = scraps.join();
+    if (now === this.#scraps && !this.stale) return;
+    this.#scraps = now;
+    const {width, height} = this.#paper;
+    if (this.#ground.width !== width || this.#ground.height !== height) blank(this.#ground, width, height);
+    const c = /** @type {CanvasRenderingContext2D} */ (this.#ground.getContext('2d'));
+    c.setTransform(1, 0, 0, 1, 0, 0);
+    c.drawImage(this.#paper, 0, 0);
+    c.scale(zoom, zoom);
+    for (let i = 0; i + 1 < scraps.length; i += 2) scrap(c, scraps[i] ?? 0, scraps[i + 1] ?? 0);
   }
 
   /** @param {Plane[]} planes */
@@ -245,24 +236,66 @@ export class Sheet {
     c.fill();
   }
 
-  /** @param {Plane} plane @param {boolean} own */
-  #name({x, y, size, name, load}, own) {
+  /** Below a plane if there is room, else above it and its crown. @param {Plane} plane @param {boolean} own @param {boolean} leads */
+  #name({x, y, size, name, load}, own, leads) {
     const c = this.#context;
     const [left, right] = [this.#corner.x, this.#corner.x + this.#canvas.clientWidth / this.#scale];
     if (x < left || x > right) return;
-    const text = load ? `${name} · ${load}` : name;
-    c.font = `${own ? 700 : 500} ${12.5 / this.#scale}px system-ui, sans-serif`;
+    const label = this.#label(load ? `${name} · ${load}` : name, own);
+    const zoom = this.#scale * this.#ratio;
+    const [width, height] = [label.width / zoom, label.height / zoom];
+    const at = clamp(x - width / 2, left, right - width);
+    const above = y - size - height - (leads ? 18 : 0);
+    c.drawImage(label, at, y + size + height > this.#law.height ? above : y + size, width, height);
+  }
+
+  /** A text with a rim of paper: slow to draw, so it is kept. @param {string} text @param {boolean} own */
+  #label(text, own) {
+    const key = `${own} ${text}`;
+    const kept = this.#labels.get(key);
+    if (kept) return kept;
+    if (this.#labels.size >= MOST_LABELS) this.#labels.clear();
+    const label = document.createElement('canvas');
+    const font = `${own ? 700 : 500} ${12.5 * this.#ratio}px system-ui, sans-serif`;
+    this.#context.font = font;
+    const c = blank(label, this.#context.measureText(text).width + 10 * this.#ratio, 22 * this.#ratio, true);
+    c.font = font;
     c.textAlign = 'center';
-    c.textBaseline = 'top';
+    c.textBaseline = 'middle';
     c.lineJoin = 'round';
-    c.lineWidth = 4 / this.#scale;
+    c.lineWidth = 4 * this.#ratio;
     c.strokeStyle = this.#colours.sheet;
     c.fillStyle = own ? this.#colours.green : this.#colours.ink;
-    const half = c.measureText(text).width / 2 + 4;
-    const at = clamp(x, left + half, right - half);
-    const below = y + size + 30 / this.#scale > this.#law.height ? y - size - 22 / this.#scale : y + size + 6;
-    c.strokeText(text, at, below);
-    c.fillText(text, at, below);
+    c.strokeText(text, label.width / 2, label.height / 2);
+    c.fillText(text, label.width / 2, label.height / 2);
+    this.#labels.set(key, label);
+    return label;
+  }
+}
+
+/** Gives a canvas a size in device pixels, which empties it. @param {HTMLCanvasElement} canvas @param {number} width @param {number} height */
+function blank(canvas, width, height, alpha = false) {
+  canvas.width = Math.ceil(width);
+  canvas.height = Math.ceil(height);
+  return /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d', {alpha}));
+}
+
+/** A torn piece of a copy, which are white, yellow and pink. @param {CanvasRenderingContext2D} c @param {number} x @param {number} y */
+function scrap(c, x, y) {
+  const seed = (x * 7 + y * 13) % 97;
+  const [a, b] = [7 + seed % 4, 6 + seed % 3];
+  const outline = [[-a, -b], [a - 2, -b - 1], [a + 1, b - 2], [0, b + 1], [-a + 1, b - 1]];
+  const tints = dark.matches ? ['#d8dcd3', '#d9cb8f', '#d3a5a8'] : ['#fffdf6', '#fbe9a0', '#f6c9cb'];
+  c.strokeStyle = dark.matches ? '#0006' : '#0004';
+  c.lineWidth = 1;
+  for (const [drop, colour] of /** @type {[number, string][]} */ ([[4, 'rgb(0 0 0 / 16%)'], [0, tints[seed % 3]]])) {
+    c.save();
+    c.translate(x + drop / 2, y + drop);
+    c.rotate(seed);
+    c.fillStyle = colour;
+    fill(c, outline);
+    if (!drop) c.stroke();
+    c.restore();
   }
 }
 

@@ -65,6 +65,7 @@ class Game {
     });
     if (this.#flight) this.#flight.me = player; // the next state shows the plane
     this.#wanted = true;
+    this.#told.what = ''; // a new plane has not been steered
     if (name !== this.#page.identity.name) {
       this.#page.rename(name);
       this.#hub.renew(this.#sub, this.#page.identity); // presence tells others who is here
