@@ -13,6 +13,7 @@ import (
 	"fanfold/tests/need"
 
 	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/chromedp"
 )
 
 // player opens the game in a tab of its own and takes off by keyboard alone.
@@ -244,6 +245,35 @@ func TestGalleryGameIsSteered(t *testing.T) {
 	})
 }
 
+// On a phone the plane turns towards the finger, and the page keeps still under it.
+func TestGalleryGameIsSteeredByTouch(t *testing.T) {
+	t.Parallel()
+	h := startHub(t)
+	p := startBrowser(t).open(h.url + "/gallery/game")
+	p.do("resize", chromedp.EmulateViewport(360, 780, chromedp.EmulateTouch))
+	p.wantText("group", "Connection", "Connected")
+	p.takeOff("Ada")
+	states := h.gameStates()
+	box := p.canvasBox()
+	touch := func(kind input.DispatchTouchEventType, points ...*input.TouchPoint) {
+		t.Helper()
+		if _, err := call(p, input.DispatchTouchEvent, input.DispatchTouchEventParams{Type: kind, TouchPoints: points}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	scrolled := p.evaluate("String(scrollY)")
+	touch(input.DispatchTouchEventTypeTouchStart, &input.TouchPoint{X: box.X + box.Width/2, Y: box.Y + 5})
+	touch(input.DispatchTouchEventTypeTouchMove, &input.TouchPoint{X: box.X + 5, Y: box.Y + box.Height/2})
+	eventually(t, "Ada's plane flies to the left", func() bool {
+		own, ok := newest(t, states).of("Ada")
+		return ok && math.Cos(own.heading) < -0.95
+	})
+	touch(input.DispatchTouchEventTypeTouchEnd)
+	if now := p.evaluate("String(scrollY)"); now != scrolled {
+		t.Errorf("the page has scrolled from %s to %s", scrolled, now)
+	}
+}
+
 // key presses or lets go a key that the page knows by its code; "": none.
 func (p *tab) key(kind input.DispatchKeyEventType, code string) {
 	p.t.Helper()
@@ -271,7 +301,7 @@ func (s gameState) target(p plane) (x, y float64) {
 // canvas' width and height.
 func (p *tab) drag(kind input.DispatchMouseEventType, x, y float64) {
 	p.t.Helper()
-	box := decode[struct{ X, Y, Width, Height float64 }](p.t, p.evaluate("JSON.stringify(document.querySelector('canvas').getBoundingClientRect())"))
+	box := p.canvasBox()
 	params := input.DispatchMouseEventParams{Type: kind, X: box.X + x*box.Width, Y: box.Y + y*box.Height, Button: input.MouseButtonLeft}
 	if kind == pressed {
 		params.ClickCount = 1
@@ -281,6 +311,14 @@ func (p *tab) drag(kind input.DispatchMouseEventType, x, y float64) {
 	if _, err := call(p, input.DispatchMouseEvent, params); err != nil {
 		p.t.Fatal(err)
 	}
+}
+
+// box is a place in the window.
+type box struct{ X, Y, Width, Height float64 }
+
+func (p *tab) canvasBox() box {
+	p.t.Helper()
+	return decode[box](p.t, p.evaluate("JSON.stringify(document.querySelector('canvas').getBoundingClientRect())"))
 }
 
 const (

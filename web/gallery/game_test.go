@@ -55,7 +55,7 @@ func TestGameIsBoundedAndDeterministic(t *testing.T) {
 	play := func() []gameState {
 		var seen []gameState
 		a, hands := newArena(rand.New(rand.NewPCG(3, 4))), rand.New(rand.NewPCG(5, 6))
-		for range 4_000 {
+		for range 1_500 {
 			client := fmt.Sprint(hands.IntN(maxPlanes + 8))
 			switch p := a.of(client); {
 			case p == nil:
@@ -187,7 +187,7 @@ func TestGameStateIsSmall(t *testing.T) {
 			p := a.join(fmt.Sprint(i), row.name)
 			p.load = 40
 		}
-		for range 2_000 {
+		for range 800 {
 			for _, p := range a.planes {
 				p.idle, p.turn = 0, a.random.Float64()*2-1
 			}
