@@ -63,7 +63,7 @@ func TestGalleryGame(t *testing.T) {
 	h.stop()
 	for _, p := range []*tab{ada, grace} {
 		p.wantText("region", "The sheet", "takes off again by itself", "Not connected")
-		p.wantText("region", "Leader board", "when the connection was lost")
+		p.wantText("region", "Leader board", "Until the connection was lost")
 		p.run("document.body.dataset.kept = 'since'")
 	}
 	h.startAgain()

@@ -46,7 +46,7 @@ export class Board {
 
   /** What is shown is no longer so. */
   stop() {
-    fill(this.#root, 'count', 'As it was when the connection was lost');
+    fill(this.#root, 'count', 'Until the connection was lost');
   }
 
   /** @param {Plane} plane @param {number} place from 0 @param {number} me */

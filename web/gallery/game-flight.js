@@ -87,8 +87,12 @@ export class Flight {
     const most = p.speed / radius * seconds;
     const by = 'turn' in steering ? steering.turn * most : around(steering.heading - p.heading);
     p.heading = around(p.heading + clamp(by, -most, most));
-    p.x = clamp(p.x + p.speed * seconds * Math.cos(p.heading), p.size, width - p.size);
-    p.y = clamp(p.y + p.speed * seconds * Math.sin(p.heading), p.size, height - p.size);
+    const [dx, dy] = [Math.cos(p.heading), Math.sin(p.heading)];
+    const [x, y] = [p.x + p.speed * seconds * dx, p.y + p.speed * seconds * dy];
+    p.x = clamp(x, p.size, width - p.size);
+    p.y = clamp(y, p.size, height - p.size);
+    if ((x - p.x) * dx > 0) p.heading = around(Math.PI - p.heading); // an edge throws it back
+    if ((y - p.y) * dy > 0) p.heading = -p.heading;
   }
 }
 

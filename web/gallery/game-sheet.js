@@ -27,6 +27,7 @@ export class Sheet {
   #context;
   #law;
   #scale = 1; // pixels a unit
+  #ratio = 1; // device pixels a pixel
   /** @type {Point} the window's corner on the sheet, in units */
   #corner = {x: 0, y: 0};
   /** @type {HTMLCanvasElement} the empty sheet, drawn once for each size and scheme */
@@ -65,6 +66,7 @@ export class Sheet {
    * @param {{me: number, leader: number, now: number}} options
    */
   draw(planes, scraps, {me, leader, now}) {
+    if (this.#ratio !== pixelRatio()) this.#fit(); // the window is on another screen now
     const c = this.#context;
     this.#look(planes.find(({id}) => id === me) ?? planes.find(({id}) => id === leader));
     this.#lengthenTrails(planes);
@@ -80,13 +82,10 @@ export class Sheet {
     this.stale = false;
   }
 
-  get #ratio() {
-    return Math.min(devicePixelRatio, MOST_RATIO);
-  }
-
   /** Fits the drawing to the canvas' box: it covers it. */
   #fit() {
     const {clientWidth: width, clientHeight: height} = this.#canvas;
+    this.#ratio = pixelRatio();
     this.#canvas.width = Math.round(width * this.#ratio);
     this.#canvas.height = Math.round(height * this.#ratio);
     this.#scale = Math.max(width / this.#law.width, height / this.#law.height, LEAST_SCALE);
@@ -272,6 +271,8 @@ export class Sheet {
     return label;
   }
 }
+
+const pixelRatio = () => Math.min(devicePixelRatio, MOST_RATIO);
 
 /** Gives a canvas a size in device pixels, which empties it. @param {HTMLCanvasElement} canvas @param {number} width @param {number} height */
 function blank(canvas, width, height, alpha = false) {

@@ -124,11 +124,22 @@ func (p *plane) fly() {
 	p.heading = math.Remainder(p.heading+by, 2*math.Pi)
 	p.x += p.speed() * tickSeconds * math.Cos(p.heading)
 	p.y += p.speed() * tickSeconds * math.Sin(p.heading)
-	edge := p.size()
-	p.x = max(edge, min(sheetWidth-edge, p.x)) // along the edge it glides on
-	p.y = max(edge, min(sheetHeight-edge, p.y))
+	p.bounce()
 	p.shaken = max(0, p.shaken-tickSeconds)
 	p.idle += tickSeconds
+}
+
+// bounce keeps a plane on the sheet: it leaves an edge as light leaves a mirror.
+func (p *plane) bounce() {
+	edge, dx, dy := p.size(), math.Cos(p.heading), math.Sin(p.heading)
+	if p.x < edge && dx < 0 || p.x > sheetWidth-edge && dx > 0 {
+		p.heading = math.Remainder(math.Pi-p.heading, 2*math.Pi)
+	}
+	if p.y < edge && dy < 0 || p.y > sheetHeight-edge && dy > 0 {
+		p.heading = -p.heading
+	}
+	p.x = max(edge, min(sheetWidth-edge, p.x))
+	p.y = max(edge, min(sheetHeight-edge, p.y))
 }
 
 // collide lets whoever is touched by another's nose lose half of what it carries; nose

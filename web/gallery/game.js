@@ -61,7 +61,7 @@ class Game {
   async #takeOff() {
     const name = control(this.#form, 'name').value.trim();
     const {player} = await this.#hub.rpc('gallery.game.join', {name}).catch((error) => {
-      throw new Error(`Not in the air: ${reasonOf(error)}.`);
+      throw new Error(`Still on the ground: ${reasonOf(error)}.`);
     });
     if (this.#flight) this.#flight.me = player; // the next state shows the plane
     this.#wanted = true;

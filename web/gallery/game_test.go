@@ -129,21 +129,24 @@ func TestGameCollisions(t *testing.T) {
 	}
 }
 
-// On an edge a plane glides along, and turns away from it.
+// An edge throws a plane back, in a corner too, and the plane can be steered away.
 func TestGameEdges(t *testing.T) {
 	t.Parallel()
 	a := emptyArena()
 	p := a.put("a", sheetWidth-30, 500, 0.3, 0)
-	for range ticksPerSecond {
-		a.step()
-		a.check(t)
+	a.step()
+	if want := math.Pi - 0.3; p.x > sheetWidth-p.size() || p.y <= 500 || math.Abs(p.heading-want) > 1e-9 {
+		t.Errorf("it is at %v, %v, heading %v", p.x, p.y, p.heading)
 	}
-	if p.x != sheetWidth-p.size() || p.y <= 500 {
-		t.Errorf("it is at %v, %v", p.x, p.y)
+	p.x, p.y, p.heading = sheetWidth-30, sheetHeight-30, math.Pi/4
+	a.step()
+	if want := math.Pi / 4 * -3; math.Abs(p.heading-want) > 1e-9 {
+		t.Errorf("it leaves the corner with a heading of %v", p.heading)
 	}
-	p.aims, p.toward, p.idle = true, math.Pi, 0
+	p.aims, p.toward = true, math.Pi
 	for range 2 * ticksPerSecond {
 		a.step()
+		a.check(t)
 	}
 	if p.x > sheetWidth-100 || math.Abs(math.Abs(p.heading)-math.Pi) > 1e-9 {
 		t.Errorf("it is at %v, heading %v", p.x, p.heading)
