@@ -12,6 +12,7 @@ import (
 
 	"fanfold/tests/need"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 )
@@ -418,10 +419,15 @@ func TestGalleryGameLooks(t *testing.T) {
 	for _, player := range players {
 		player.drag(pressed, 0.5, 0.5)
 	}
-	chase(t, h.gameStates(), players, 20)
+	states := h.gameStates()
+	chase(t, states, players, 15)
 	p.wantAccessible("in the air")
 	if len(p.query("image", "leads")) != 1 {
 		t.Error("nobody wears the crown")
 	}
+	if _, err := call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{}); err != nil {
+		t.Fatal(err)
+	}
+	chase(t, states, players, 25) // with trails again, which who wants little motion does not see
 	p.takePictures("gallery-game-", func() {})
 }
