@@ -17,6 +17,7 @@ type Example struct {
 // examples are shown in this order.
 var examples = []Example{
 	{"todo", "To-do list", "One list in all tabs and on all devices; what you change offline is sent when the hub is back."},
+	{"game", "Multiplayer game", "Paper planes for any number of tabs and phones, with one referee in the hub"},
 }
 
 // Server reports whether the example has a side in the hub.
