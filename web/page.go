@@ -15,7 +15,9 @@ type Example struct {
 }
 
 // examples are shown in this order.
-var examples = []Example{}
+var examples = []Example{
+	{"board", "Whiteboard", "Draw, write notes and move things about together, also while offline: every board ends up the same."},
+}
 
 // Server reports whether the example has a side in the hub.
 func (e Example) Server() bool { return e.has(".go") }

@@ -12,9 +12,9 @@ import {NOTE, readShape, room} from './board-shapes.js';
  * @typedef {{x: number, y: number}} Place on the board
  * @typedef {'select' | 'pen' | 'line' | 'arrow' | 'rect' | 'ellipse' | 'note' | 'hand'} Tool
  *
- * Desk is what a gesture works with: the tool and style at hand. show shows what is under way, to all; lasso
+ * Desk is what a gesture works with: the tool and its colour and weight. show shows what is under way, to all; lasso
  * is a box around what is to be selected; done says that an object was added.
- * @typedef {{board: Board, view: import('./board-view.js').View, tool: Tool, style: {color: number, bold: boolean},
+ * @typedef {{board: Board, view: import('./board-view.js').View, tool: Tool, pen: {color: number, bold: boolean},
  *   show: (doing: Partial<Doing>) => void, lasso: (corners: number[] | null) => void,
  *   done: (id: string | null) => void, edit: (id: string) => void}} Desk
  *
@@ -24,6 +24,7 @@ import {NOTE, readShape, room} from './board-shapes.js';
 
 const REACH = {mouse: 6, pen: 8, touch: 14}; // CSS pixels by which a pointer may miss a line
 const DEFAULT_SIZE = {w: 220, h: 140}; // of a shape that is put rather than drawn
+const YELLOW = 2; // of a note, unless a colour is chosen
 let drafts = 0;
 
 export class Gestures {
@@ -109,24 +110,24 @@ function begin(tool, desk, event) {
 }
 
 /** Adds an object of the usual size around a place. @param {Desk} desk @param {Exclude<Tool, 'select' | 'pen' | 'hand'>} kind @param {Place} place */
-export function put({board, style, done}, kind, {x, y}) {
+export function put({board, pen, done}, kind, {x, y}) {
   const {w, h} = kind === 'note' ? NOTE : DEFAULT_SIZE;
   const shape = readShape({kind, at: [x - w / 2, y - h / 2], size: [w, h]});
   if (!shape) return;
   const {dx, dy} = room([shape], 0, 0);
   const at = [Math.round(shape.x) + dx, Math.round(shape.y) + dy];
-  done(board.add({kind, at, ...kind === 'note' ? {text: ''} : {size: [w, h]}, ...stored(style)}));
+  done(board.add(kind === 'note' ? {kind, at, color: pen.color || YELLOW} : {kind, at, size: [w, h], ...stored(pen)}));
 }
 
 /** @param {{color: number, bold: boolean}} style */
 const stored = ({color, bold}) => bold ? {color, bold} : {color};
 
 /** A stroke of the pen. @param {Desk} desk @param {Place} start @returns {Gesture} */
-function draw({board, style, show, done}, start) {
+function draw({board, pen, show, done}, start) {
   /** @type {number[]} */
   const way = [];
   const n = ++drafts;
-  const own = stored(style);
+  const own = stored(pen);
   const add = (/** @type {Place} */ {x, y}) => {
     extend(way, x, y);
     const shape = readShape({kind: 'stroke', at: [0, 0], ...own});
@@ -145,14 +146,14 @@ function draw({board, style, show, done}, start) {
 
 /** A shape between two corners or ends. @param {Desk} desk @param {'rect' | 'ellipse' | 'line' | 'arrow'} kind @param {Place} start @returns {Gesture} */
 function stretch(desk, kind, start) {
-  const {board, style, show, done, view} = desk;
+  const {board, pen, show, done, view} = desk;
   const n = ++drafts;
   /** @type {Fields | null} */
   let fields = null;
   return {
     move(place, {shiftKey}) {
       const {at, size} = span(kind, start, place, shiftKey);
-      fields = Math.hypot(...size) < 5 * view.unit ? null : {kind, at, size, ...stored(style)};
+      fields = Math.hypot(...size) < 5 * view.unit ? null : {kind, at, size, ...stored(pen)};
       const shape = fields && readShape(fields);
       show({draft: shape && {n, shape}});
     },

@@ -28,7 +28,7 @@ export class Paper {
   #holds = new Map();
   /** @type {Set<Entry>} to be drawn */
   #dirty = new Set();
-  /** @type {Set<string>} */
+  /** @type {ReadonlySet<string>} */
   #selected = new Set();
   /** @type {number[] | null} the corners of a box that is being drawn around objects */
   #lasso = null;
@@ -73,7 +73,7 @@ export class Paper {
     }
   }
 
-  /** Marks the selected objects, and the box that is drawn to select more. @param {Set<string>} ids @param {number[] | null} lasso */
+  /** Marks the selected objects, and the box that is drawn to select more. @param {ReadonlySet<string>} ids @param {number[] | null} lasso */
   mark(ids, lasso) {
     this.#selected = ids;
     this.#lasso = lasso;

@@ -40,7 +40,7 @@ const doing = {at: null, draft: null, drag: null};
 
 /** @type {import('./board-gestures.js').Desk} */
 const desk = {
-  board, view, tool: 'pen', style: {color: 0, bold: false},
+  board, view, tool: 'pen', pen: {color: 0, bold: false},
   show(now) {
     Object.assign(doing, now);
     if ('draft' in now) paper.sketch('', doing.draft?.shape ?? null);
@@ -71,7 +71,7 @@ board.on('trouble', trouble);
 
 /** What the buttons do, by their data-act. @type {Record<string, () => void>} */
 const actions = {
-  bold: () => restyle({bold: !desk.style.bold}),
+  bold: () => restyle({bold: !desk.pen.bold}),
   undo: () => board.undo(),
   redo: () => board.redo(),
   drop: removeSelected,
@@ -114,10 +114,10 @@ function choose(tool) {
 
 /** Of what is drawn from now on, and of what is selected. @param {{color?: number, bold?: boolean}} style */
 function restyle(style) {
-  Object.assign(desk.style, style);
+  Object.assign(desk.pen, style);
   board.restyle(style);
-  press('paint', String(desk.style.color));
-  findElement(root, '[data-act=bold]').ariaPressed = String(desk.style.bold);
+  press('paint', String(desk.pen.color));
+  findElement(root, '[data-act=bold]').ariaPressed = String(desk.pen.bold);
 }
 
 /** Shows which of the buttons is pressed. @param {'tool' | 'paint'} of @param {string} value */
