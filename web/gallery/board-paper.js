@@ -123,10 +123,11 @@ export class Paper {
     element.toggleAttribute('data-bold', shape.bold);
     entry.drawn = shape;
     if (shape.kind !== drawn?.kind) element.replaceChildren(shape.kind === 'note' ? note(shape) : path());
+    const written = shape.kind === 'note' && shape.text !== drawn?.text;
+    if (written) write(element, shape.text);
+    if (shape.kind !== 'note' && !sameOutline(shape, drawn)) element.firstElementChild?.setAttribute('d', outline(shape));
     if (!element.parentNode || shape.z !== drawn?.z) this.#insert(element, id, shape.z);
-    if (shape.kind === 'note') return shape.text !== drawn?.text && write(element, shape.text);
-    if (!sameOutline(shape, drawn)) element.firstElementChild?.setAttribute('d', outline(shape));
-    return false;
+    return written;
   }
 
   /** How far an object is away from its place by those who move it. @param {string} id */
@@ -200,7 +201,6 @@ function write(element, text) {
   const paragraph = find(element, 'p', HTMLParagraphElement);
   paragraph.dir = 'auto';
   paragraph.textContent = text;
-  return true;
 }
 
 /** Writes each note as large as its text fits. @param {Element[]} notes */

@@ -12,7 +12,7 @@ export const COLOURS = ['ink', 'red', 'amber', 'green', 'blue', 'violet'];
 export const LONGEST_NOTE = 200;
 export const NOTE = {w: 220, h: 180};
 const EDGE = 30; // of a shape, stays on the board
-const NAMES = {stroke: 'Pen stroke', rect: 'Rectangle', ellipse: 'Ellipse', line: 'Line', arrow: 'Arrow', note: 'Note'};
+const NAMES = {stroke: 'Pen stroke', rect: 'Rectangle', ellipse: 'Ellipse', line: 'Line', arrow: 'Arrow', note: 'Sticky note'};
 
 /**
  * Shape is an object as it is shown. w and h lead from its place to its other corner or end; way is

@@ -19,6 +19,8 @@ import {Replica} from './replica.js';
 /** @typedef {import('./board-gestures.js').Tool} Tool */
 
 const NUDGE = 20; // board units of an arrow key; with Shift 1
+const TROUBLE_SHOWN = 20_000; // ms
+let troubled = 0;
 
 const root = findElement(document, '#board');
 const sheet = findElement(root, '[data-part=sheet]');
@@ -227,9 +229,11 @@ function say(text) {
   findElement(root, '[data-part=said]').textContent = text;
 }
 
-/** @param {string} text */
+/** Says for a while what went wrong. @param {string} text */
 function trouble(text) {
   fill(root, 'trouble', text);
+  clearTimeout(troubled);
+  troubled = window.setTimeout(() => fill(root, 'trouble', ''), TROUBLE_SHOWN);
 }
 
 function rename() {

@@ -1,0 +1,502 @@
+package tests
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"fanfold/tests/need"
+
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// whiteboard is a tab on the gallery's whiteboard. Its places are in the board's own
+// units, 1600 by 1000.
+type whiteboard struct{ *tab }
+
+func openBoard(h *hub, b *browser, name string) whiteboard {
+	h.t.Helper()
+	p := whiteboard{b.open(h.url + "/gallery/board")}
+	p.wantText("status", "Board", "Live")
+	p.fill("textbox", "Your name", name)
+	p.press("\r")
+	p.wantText("list", "Here now", name+" (you)")
+	return p
+}
+
+// at returns where in the window a place on the board is.
+func (p whiteboard) at(x, y float64) (left, top float64) {
+	p.t.Helper()
+	got := evaluate[[]float64](p.tab, fmt.Sprintf(`(() => {
+		const svg = document.querySelector("#board-surface svg");
+		svg.scrollIntoView({block: "nearest"});
+		const p = new DOMPoint(%v, %v).matrixTransform(svg.getScreenCTM());
+		return [p.x, p.y];
+	})()`, x, y))
+	return got[0], got[1]
+}
+
+// mouse does something with the mouse at a place. pressed: its left button is down.
+func (p whiteboard) mouse(what input.DispatchMouseEventType, x, y float64, pressed bool) {
+	p.t.Helper()
+	left, top := p.at(x, y)
+	event := input.DispatchMouseEventParams{Type: what, X: left, Y: top}
+	if pressed {
+		event.Button, event.Buttons, event.ClickCount = input.MouseButtonLeft, 1, 1
+	}
+	if _, err := call(p.tab, input.DispatchMouseEvent, event); err != nil {
+		p.t.Fatalf("%s at %v, %v: %v", what, x, y, err)
+	}
+}
+
+func (p whiteboard) point(x, y float64)  { p.mouse(input.DispatchMouseEventTypeMouseMoved, x, y, false) }
+func (p whiteboard) down(x, y float64)   { p.mouse(input.DispatchMouseEventTypeMousePressed, x, y, true) }
+func (p whiteboard) dragTo(x, y float64) { p.mouse(input.DispatchMouseEventTypeMouseMoved, x, y, true) }
+func (p whiteboard) lift(x, y float64) {
+	p.mouse(input.DispatchMouseEventTypeMouseReleased, x, y, true)
+}
+
+// drag presses at the first place, moves over the others and lifts at the last. The
+// places are x, y, x, y, ...
+func (p whiteboard) drag(places ...float64) {
+	p.t.Helper()
+	p.down(places[0], places[1])
+	for i := 2; i < len(places); i += 2 {
+		p.dragTo(places[i], places[i+1])
+	}
+	p.lift(places[len(places)-2], places[len(places)-1])
+}
+
+func (p whiteboard) tool(name string) { p.t.Helper(); p.click("button", name) }
+
+// addNote puts a note at a place and writes on it.
+func (p whiteboard) addNote(x, y float64, text string) {
+	p.t.Helper()
+	p.tool("Sticky note")
+	p.drag(x, y)
+	p.fill("textbox", "Text of the note", text)
+	p.press("\x1b")
+}
+
+// shown is what a board shows, an object a line, in the order in which they cover each other.
+func (p whiteboard) shown() string {
+	p.t.Helper()
+	return p.evaluate(`[...document.querySelectorAll("[data-part=objects] > g")].map((g) => [
+		g.dataset.id, g.dataset.kind, "colour " + g.dataset.color, "data-bold" in g.dataset || g.hasAttribute("data-bold") ? "bold" : "fine",
+		g.getAttribute("transform"), g.querySelector("path")?.getAttribute("d") ?? JSON.stringify(g.querySelector("p").textContent),
+	].join(" ")).join("\n")`)
+}
+
+// count returns how many objects of a kind a board shows.
+func (p whiteboard) count(kind string) int {
+	p.t.Helper()
+	return strings.Count(p.shown(), " "+kind+" ")
+}
+
+func (p whiteboard) wantCount(kind string, n int) {
+	p.t.Helper()
+	eventually(p.t, fmt.Sprintf("%d of %s", n, kind), func() bool { return p.count(kind) == n })
+}
+
+// wantSame waits until all boards show the same, which has all the parts in it.
+func wantSame(t testing.TB, boards []whiteboard, parts ...string) {
+	t.Helper()
+	var shown []string
+	same := func() bool {
+		shown = shown[:0]
+		for _, p := range boards {
+			shown = append(shown, p.shown())
+		}
+		for _, s := range shown {
+			if s != shown[0] || !containsAll(s, parts) {
+				return false
+			}
+		}
+		return true
+	}
+	if !within(patience, same) {
+		t.Fatalf("the boards differ, or lack some of %q:\n%s", parts, strings.Join(shown, "\n---\n"))
+	}
+}
+
+// sketches returns how many shapes are seen that others are still drawing, or oneself.
+func (p whiteboard) sketches() int {
+	p.t.Helper()
+	return evaluate[int](p.tab, `document.querySelectorAll("[data-part=drafts] path").length`)
+}
+
+// pointers returns the names at the others' pointers, sorted.
+func (p whiteboard) pointers() string {
+	p.t.Helper()
+	return p.evaluate(`[...document.querySelectorAll("[data-part=cursors] text")].map((e) => e.textContent).sort().join(" ")`)
+}
+
+// focused returns how what has the focus is called.
+func (p whiteboard) focused() string {
+	p.t.Helper()
+	return p.evaluate(`(() => {
+		const e = document.activeElement;
+		return e.ariaLabel ?? e.labels?.[0]?.textContent ?? e.textContent.trim();
+	})()`)
+}
+
+func (p whiteboard) wantFocus(name string) {
+	p.t.Helper()
+	eventually(p.t, "the focus is on "+name, func() bool { return p.focused() == name })
+}
+
+// tabTo presses Tab until something has the focus.
+func (p whiteboard) tabTo(name string) {
+	p.t.Helper()
+	for range 40 {
+		if p.press("\t"); p.focused() == name {
+			return
+		}
+	}
+	p.t.Fatalf("no key leads to %s", name)
+}
+
+// write types a text in place of what is selected.
+func (p whiteboard) write(text string) {
+	p.t.Helper()
+	if _, err := call(p.tab, input.InsertText, input.InsertTextParams{Text: text}); err != nil {
+		p.t.Fatalf("type %q: %v", text, err)
+	}
+}
+
+// enter presses Enter as a keyboard does: the page can keep its character from being
+// typed.
+func (p whiteboard) enter() {
+	p.t.Helper()
+	down := *kb.Encode('\r')[0]
+	up := down
+	down.Text, up.Type = "\r", kb.KeyUp
+	for _, event := range []input.DispatchKeyEventParams{down, up} {
+		if _, err := call(p.tab, input.DispatchKeyEvent, event); err != nil {
+			p.t.Fatalf("press Enter: %v", err)
+		}
+	}
+}
+
+// chord presses a key while others are held.
+func (p whiteboard) chord(key string, held kb.Modifier) {
+	p.t.Helper()
+	p.do("press "+key, chromedp.KeyEvent(key, chromedp.KeyModifiers(held)))
+}
+
+// loadAxe makes the page ready for wantAccessible.
+func (p *tab) loadAxe() {
+	p.t.Helper()
+	axe, err := os.ReadFile(filepath.Join("clients", "node_modules", "axe-core", "axe.min.js"))
+	if err != nil {
+		need.Missing(p.t, "needs npm ci in tests/clients, which tests/run does: %v", err)
+	}
+	p.run(string(axe))
+}
+
+// Three people draw on one board: each sees the others' strokes while they are drawn,
+// their pointers with their names, and what they change; and takes back only what is their
+// own.
+func TestBoardIsShared(t *testing.T) {
+	t.Parallel()
+	h, b := startHub(t), startBrowser(t)
+	ada, grace, alan := openBoard(h, b, "Ada"), openBoard(h, b, "Grace"), openBoard(h, b, "Alan")
+	all := []whiteboard{ada, grace, alan}
+	for _, p := range all {
+		p.wantText("list", "Here now", "Ada", "Grace", "Alan")
+	}
+
+	ada.down(100, 100)
+	ada.dragTo(200, 180)
+	ada.dragTo(300, 120)
+	for _, p := range []whiteboard{grace, alan} {
+		eventually(t, "a stroke is seen while it is drawn, and whose", func() bool {
+			return p.sketches() == 1 && p.pointers() == "Ada" && p.count("stroke") == 0
+		})
+	}
+	ada.lift(300, 120)
+	for _, p := range all {
+		p.wantCount("stroke", 1)
+		eventually(t, "the draft is replaced by the stroke", func() bool { return p.sketches() == 0 })
+	}
+
+	grace.point(700, 700)
+	alan.point(900, 700)
+	eventually(t, "Ada sees both pointers", func() bool { return ada.pointers() == "Alan Grace" })
+	alan.addNote(1200, 300, "Buy milk")
+	grace.wantCount("note", 1)
+	grace.tool("Rectangle")
+	grace.drag(500, 400, 800, 600)
+	wantSame(t, all, "Buy milk", " rect colour 0 fine translate(500 400)")
+
+	grace.drag(100, 100, 150, 300, 140, 500) // the stroke, by its beginning
+	wantSame(t, all, " stroke colour 0 fine translate(140 500)")
+	grace.click("button", "Red")
+	wantSame(t, all, " stroke colour 1 fine translate(140 500)")
+	ada.tool("Select")
+	ada.drag(1200, 300) // selects the note,
+	ada.drag(1200, 300) // and edits it
+	ada.fill("textbox", "Text of the note", "Buy oat milk")
+	ada.press("\x1b")
+	wantSame(t, all, "Buy oat milk")
+
+	alan.click("button", "Undo my last change") // the words were not Ada's then: they stay
+	alan.click("button", "Undo my last change")
+	wantSame(t, all, "Buy oat milk", " rect ")
+	grace.click("button", "Undo my last change")
+	wantSame(t, all, " stroke colour 0 fine translate(140 500)")
+	grace.click("button", "Redo")
+	wantSame(t, all, " stroke colour 1 fine translate(140 500)")
+	ada.drag(650, 401)
+	ada.click("button", "Delete selected")
+	for _, p := range all {
+		p.wantCount("rect", 0)
+	}
+
+	alan.close()
+	for _, p := range all[:2] {
+		eventually(t, "who leaves takes their pointer along", func() bool {
+			return !strings.Contains(p.pointers(), "Alan") && !strings.Contains(p.text("list", "Here now"), "Alan")
+		})
+	}
+	grace.click("button", "Clear board")
+	grace.wantText("dialog", "Clear the board?", "2 objects")
+	grace.click("button", "Keep it")
+	wantSame(t, all[:2], "Buy oat milk")
+	grace.click("button", "Clear board")
+	grace.wantText("dialog", "Clear the board?", "2 objects")
+	grace.click("button", "Clear board") // that of the dialog: nothing else can be clicked now
+	for _, p := range all[:2] {
+		eventually(t, "the board is empty", func() bool { return p.shown() == "" })
+	}
+	grace.click("button", "Undo my last change")
+	wantSame(t, all[:2], "Buy oat milk", " stroke colour 1 fine translate(140 500)")
+}
+
+// What is done while the hub is away shows at once and waits; afterwards all boards are
+// the same, also that of somebody who comes then.
+func TestBoardOffline(t *testing.T) {
+	t.Parallel()
+	h, b := startHub(t), startBrowser(t)
+	ada, grace, alan := openBoard(h, b, "Ada"), openBoard(h, b, "Grace"), openBoard(h, b, "Alan")
+	all := []whiteboard{ada, grace, alan}
+	ada.addNote(300, 300, "Plan")
+	ada.tool("Rectangle")
+	ada.drag(600, 200, 900, 400)
+	wantSame(t, all, "Plan", " rect ")
+
+	h.stop()
+	for _, p := range all {
+		p.wantText("status", "Board", "Offline")
+	}
+	ada.tool("Select")
+	ada.drag(300, 300, 400, 600)
+	ada.tool("Pen")
+	ada.drag(1000, 500, 1100, 600, 1200, 500)
+	ada.wantText("status", "Board", "Offline: 2 changes wait")
+	grace.tool("Select")
+	grace.drag(300, 300, 700, 800)
+	grace.click("button", "Green")
+	grace.drag(750, 200)
+	grace.press(kb.Delete)
+	grace.wantText("status", "Board", "Offline: 3 changes wait")
+	alan.tool("Select")
+	alan.drag(750, 200, 760, 300) // which Grace deletes
+	alan.wantText("status", "Board", "Offline: 1 change waits")
+	if ada.shown() == grace.shown() || alan.count("rect") != 1 || grace.count("rect") != 0 {
+		t.Error("what is done offline is not shown")
+	}
+
+	h.startAgain()
+	for _, p := range all {
+		p.wantText("status", "Board", "Live")
+	}
+	wantSame(t, all, " stroke colour 0 ", " note colour 3 ", "Plan")
+	all = append(all, openBoard(h, b, "Mary"))
+	wantSame(t, all, " stroke colour 0 ", " note colour 3 ", "Plan")
+	for _, p := range all {
+		if p.count("rect") != 0 || p.count("note") != 1 {
+			t.Errorf("what was deleted is back, or a note is lost:\n%s", p.shown())
+		}
+	}
+}
+
+// All but the pen works without a pointer: a note is added, written, moved and deleted,
+// and any object can be picked by what it is called.
+func TestBoardByKeyboard(t *testing.T) {
+	t.Parallel()
+	h, b := startHub(t), startBrowser(t)
+	p, other := openBoard(h, b, "Ada"), openBoard(h, b, "Grace")
+	other.tool("Rectangle")
+	other.drag(200, 200, 500, 400)
+	p.wantCount("rect", 1)
+
+	p.tabTo("Select")
+	for range 6 {
+		p.press(kb.ArrowRight)
+	}
+	p.wantFocus("Sticky note")
+	p.enter()
+	p.tabTo("Whiteboard")
+	p.enter()
+	p.wantFocus("Text of the note")
+	p.write("Call the plumber")
+	p.press("\x1b")
+	p.wantFocus("Whiteboard")
+	wantSame(t, []whiteboard{p, other}, " note colour 2 fine translate(714 434)", "Call the plumber")
+	p.press(kb.ArrowLeft + kb.ArrowLeft + kb.ArrowDown)
+	wantSame(t, []whiteboard{p, other}, " note colour 2 fine translate(674 454)")
+	p.press("5")
+	wantSame(t, []whiteboard{p, other}, " note colour 4 fine translate(674 454)")
+	p.enter()
+	p.write("Call Ada")
+	p.press("\x1b")
+	wantSame(t, []whiteboard{p, other}, `"Call Ada"`)
+	p.chord("z", kb.ModifierCtrl)
+	wantSame(t, []whiteboard{p, other}, `"Call the plumber"`)
+
+	p.tabTo("Objects on the board: 2")
+	p.enter()
+	p.tabTo("Objects on the board")
+	p.wantText("listbox", "Objects on the board", "Rectangle, ink, at 200, 200", "Sticky note “Call the plumber”, blue, at 674, 454")
+	p.press(kb.Home)
+	p.enter()
+	p.wantFocus("Whiteboard")
+	p.press(kb.ArrowRight)
+	wantSame(t, []whiteboard{p, other}, " rect colour 0 fine translate(220 200)")
+	p.press(kb.Delete)
+	wantSame(t, []whiteboard{p, other}, "plumber")
+	other.wantCount("rect", 0)
+	p.chord("a", kb.ModifierCtrl)
+	p.press(kb.Delete)
+	other.wantCount("note", 0)
+}
+
+// The board has no fault that axe finds, whatever is open on it.
+func TestBoardIsAccessible(t *testing.T) {
+	t.Parallel()
+	h, b := startHub(t), startBrowser(t)
+	p := furnishBoard(h, b)
+	p.loadAxe()
+	p.wantAccessible("lively")
+	p.run(`document.querySelector("#board [data-part=list]").open = true`)
+	p.tool("Select")
+	p.drag(1230, 240)
+	p.wantAccessible("an object is picked")
+	p.drag(1230, 240)
+	p.wantText("textbox", "Text of the note", "launch")
+	p.wantAccessible("a note is edited")
+	p.press("\x1b")
+	p.click("button", "Clear board")
+	p.wantText("dialog", "Clear the board?", "objects")
+	p.wantAccessible("asked")
+}
+
+// Many strokes at once are drawn without touching what is there already.
+func TestBoardDrawsOnlyWhatChanges(t *testing.T) {
+	t.Parallel()
+	h, b := startHub(t), startBrowser(t)
+	p := openBoard(h, b, "Ada")
+	const before, more = 50, 200
+	for i := range before {
+		h.draw(i)
+	}
+	p.wantCount("stroke", before)
+	p.run(`globalThis.changes = {added: 0, other: 0, frames: 0, longest: 0};
+		new MutationObserver((list) => {
+			changes.frames++;
+			for (const {type, addedNodes, target} of list) {
+				if (type === "childList" && target.matches("[data-part=objects]")) changes.added += addedNodes.length;
+				else changes.other++;
+			}
+		}).observe(document.querySelector("[data-part=objects]"), {childList: true, subtree: true, attributes: true});
+		let last = performance.now();
+		requestAnimationFrame(function frame(now) {
+			changes.longest = Math.max(changes.longest, now - last);
+			last = now;
+			requestAnimationFrame(frame);
+		})`)
+	for i := range more {
+		h.draw(before + i)
+	}
+	p.wantCount("stroke", before+more)
+	got := evaluate[struct {
+		Added, Other, Frames int
+		Longest              float64
+	}](p.tab, "changes")
+	if got.Added != more || got.Other != 0 || got.Frames > more {
+		t.Errorf("%d strokes came: %d elements were added in %d frames, and %d other changes made", more, got.Added, got.Frames, got.Other)
+	}
+	t.Logf("%d strokes in %d frames, the longest of %.0f ms", more, got.Frames, got.Longest)
+}
+
+// draw draws a short stroke by the hub's own API, the i-th of one replica.
+func (h *hub) draw(i int) {
+	h.t.Helper()
+	fields := map[string]any{"kind": "stroke", "at": []int{40 + i*13%1500, 40 + i*29%900}, "ink": "gMgMgDgMMgD", "z": i, "color": i % 6}
+	call := map[string]any{"channel": "gallery.document.board", "data": map[string]any{
+		"by": "painter", "n": i + 1, "make": map[string]any{fmt.Sprintf("stroke%d", i): fields},
+	}}
+	api[struct{}](h, "publish", jsonOf(h.t, call))
+}
+
+// The board fits a desk and a phone, by day and by night.
+func TestBoardLooks(t *testing.T) {
+	t.Parallel()
+	h, b := startHub(t), startBrowser(t)
+	p := openBoard(h, b, "Ada")
+	p.takePictures("gallery-board-empty-", func() {})
+	p = furnishBoard(h, b)
+	p.takePictures("gallery-board-", func() { p.run("document.activeElement.blur()") })
+	p.tool("Select")
+	p.drag(1230, 240)
+	p.drag(1230, 240)
+	p.picture(filepath.Join("artifacts", "gallery-board-editing.png"))
+	h.stop()
+	p.wantText("status", "Board", "Offline")
+	p.tool("Pen")
+	p.drag(100, 900, 300, 950)
+	p.takePictures("gallery-board-offline-", func() {})
+}
+
+// furnishBoard opens a board on which three people are at work.
+func furnishBoard(h *hub, b *browser) whiteboard {
+	h.t.Helper()
+	p, grace, alan := openBoard(h, b, "Ada"), openBoard(h, b, "Grace"), openBoard(h, b, "Alan")
+	p.tool("Rectangle")
+	p.drag(120, 140, 400, 280)
+	p.tool("Rectangle")
+	p.click("button", "Green")
+	p.drag(620, 140, 900, 280)
+	p.tool("Arrow")
+	p.click("button", "Ink")
+	p.drag(420, 210, 600, 210)
+	grace.tool("Ellipse")
+	grace.click("button", "Blue")
+	grace.drag(600, 470, 920, 640)
+	grace.tool("Arrow")
+	grace.drag(760, 300, 760, 450)
+	alan.addNote(1230, 240, "Who tells the phones before the launch?")
+	alan.click("button", "Green")
+	alan.addNote(1370, 480, "Ada: the feed is done")
+	grace.click("button", "Violet")
+	grace.addNote(260, 560, "Ask Alan about the two slow tabs, and about what happens in a tunnel")
+	for _, line := range [][]float64{
+		{205, 190, 190, 240}, {190, 190, 220, 190}, {235, 212, 236, 240}, {250, 240, 252, 214, 268, 214, 270, 240}, // "Tin"
+		{700, 185, 690, 210, 712, 240, 730, 205, 718, 190, 700, 190}, {750, 185, 750, 240}, {750, 212, 790, 185}, {762, 208, 795, 240}, // "OK"
+	} {
+		p.tool("Pen")
+		p.drag(line...)
+	}
+	p.click("button", "Red")
+	p.drag(570, 700, 640, 716, 700, 690, 780, 712, 860, 692, 940, 706)
+	grace.point(980, 380)
+	alan.point(1180, 640)
+	eventually(h.t, "both pointers", func() bool { return p.pointers() == "Alan Grace" })
+	wantSame(h.t, []whiteboard{p, grace, alan}, "launch", "tunnel", "feed")
+	return p
+}
