@@ -65,10 +65,11 @@ func (a *Actor) Open(c SessionConfig) (*Session, error) {
 }
 
 // Publish gives m to the engine: stored and then delivered, or delivered
-// without being stored if its channel's rule or o says so. It needs [ActionPublish]. It fills
-// in m's ID, Position and Time. duplicate: o's key had been used before, and m has the first
-// one's ID. The error is an [Error] of [CodeBadRequest], [CodeTooLarge], [CodeDenied],
-// [CodeBusy], [CodeFull] or [CodeUnavailable]. Data must be JSON: the caller has checked that.
+// without being stored if its channel's rule or o says so. It needs [ActionPublish], and to
+// roll up what RemoveHistory needs. It fills in m's ID, Position and Time. duplicate: o's key had
+// been used before, and m has the first one's ID. The error is an [Error] of [CodeBadRequest],
+// [CodeTooLarge], [CodeDenied], [CodeBusy], [CodeFull], [CodeUnavailable] or, if o has a
+// condition, [CodeConflict]. Data must be JSON: the caller has checked that.
 func (a *Actor) Publish(ctx context.Context, m *Message, o PublishOptions) (duplicate bool, err error) {
 	duplicate, err = a.publish(ctx, m, o)
 	a.hub.published.count(m.Position.IsZero(), duplicate, err)
@@ -82,6 +83,12 @@ func (a *Actor) publish(ctx context.Context, m *Message, o PublishOptions) (dupl
 	}
 	if err := a.checkChannel(ActionPublish, m.Channel); err != nil {
 		return false, err
+	}
+	if o.RollUp {
+		if err := a.Check(ActionHistory, m.Channel); err != nil {
+			e := ErrorOf(err)
+			return false, &Error{Code: e.Code, Message: "a rollup takes history away: " + e.Message, Err: err}
+		}
 	}
 	return a.hub.publish(ctx, m, o, a.sign(m))
 }

@@ -28,6 +28,10 @@ func TestEachCallNeedsItsGrant(t *testing.T) {
 		change func(*hub.Actor) error
 	}{
 		{"publish", []hub.Action{hub.ActionPublish}, false, func(a *hub.Actor) error { _, err := a.Publish(ctx, message(), hub.PublishOptions{}); return err }},
+		{"roll up", []hub.Action{hub.ActionPublish, hub.ActionHistory}, false, func(a *hub.Actor) error {
+			_, err := a.Publish(ctx, message(), hub.PublishOptions{RollUp: true})
+			return err
+		}},
 		{"schedule", []hub.Action{hub.ActionPublish}, false, func(a *hub.Actor) error {
 			_, err := a.Schedule(ctx, &hub.Scheduled{Message: message(), When: hub.Timetable{At: time.Now().Add(time.Hour)}})
 			return err

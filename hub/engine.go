@@ -13,9 +13,11 @@ type Engine interface {
 	// milliseconds later than the time that readers see. A nil error
 	// means stored as promised; on an error the message may or may not have been
 	// stored. duplicate: nothing was stored, and m has the ID and Position of the first
-	// message with that key. If m has a Sequence, the channel's earlier messages with it are
-	// forgotten. It blocks until the store has answered or ctx is done. Errors:
-	// [CodeFull], [CodeUnavailable].
+	// message with that key, also if o has a condition that does not hold any more. If m has
+	// a Sequence, the channel's earlier messages with it are forgotten. Of what o.RollUp has
+	// replaced, some may be left in front of m if the process is killed at that moment. It
+	// blocks until the store has answered or ctx is done. Errors: [CodeFull],
+	// [CodeUnavailable], [CodeConflict] if o has a condition.
 	Publish(ctx context.Context, m *Message, o PublishOptions) (duplicate bool, err error)
 	// Read returns one page of history. If history does not reach back to q.After
 	// it fails with [CodeUnrecoverable]; it never leaves a hole silently.

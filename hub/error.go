@@ -43,6 +43,9 @@ const (
 	// CodeBusy: the caller has used up what it may for now, see [Meter]; it may try
 	// again later.
 	CodeBusy
+	// CodeConflict: a condition of the caller's does not hold any more, see
+	// [PublishOptions]; it may look at what changed, and try again.
+	CodeConflict
 )
 
 // Error is an error whose Message may be shown to the client. Err, if any, is

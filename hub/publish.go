@@ -11,7 +11,8 @@ import (
 // without being stored if its channel's rule or o says so. It fills in m's ID, Position
 // and Time. duplicate: o's key had been used before, and m has the first one's ID. The error
 // is an [Error] of [CodeBadRequest], [CodeTooLarge], [CodeDenied], [CodeFull] or
-// [CodeUnavailable]. Data must be JSON: the caller has checked that.
+// [CodeUnavailable], or [CodeConflict] if o has a condition. Data must be JSON: the caller has
+// checked that.
 func (h *Hub) publish(ctx context.Context, m *Message, o PublishOptions, server bool) (duplicate bool, err error) {
 	if err := h.checkPublish(m, &o, server); err != nil {
 		return false, err
@@ -25,6 +26,12 @@ func (h *Hub) schedule(ctx context.Context, s *Scheduled, server bool) (duplicat
 	scheduler, err := h.scheduler()
 	if err != nil {
 		return false, err
+	}
+	switch o := &s.Options; {
+	case o.RollUp:
+		return false, Errorf(CodeBadRequest, "a message that is published later can't take the place of all earlier ones: publish it at once, or without rollup")
+	case o.IfLast != nil:
+		return false, Errorf(CodeBadRequest, "a message that is published later can't depend on which is the newest now: publish it at once, or without a condition")
 	}
 	key := s.Options.IdempotencyKey
 	s.Options.IdempotencyKey = "" // its TTL and the like must suit the rule, the key is for scheduling
@@ -119,11 +126,24 @@ func (h *Hub) checkPublish(m *Message, o *PublishOptions, server bool) error {
 	if err := errors.Join(checkKey("idempotency key", o.IdempotencyKey), checkKey("sequence ID", m.Sequence)); err != nil {
 		return err
 	}
+	return checkOptions(m, o)
+}
+
+// checkOptions refuses options that don't go together.
+func checkOptions(m *Message, o *PublishOptions) error {
 	switch {
 	case o.Live && o.IdempotencyKey != "":
 		return Errorf(CodeBadRequest, "a message that is not stored can't have an idempotency key: leave it out, or let the message be stored")
 	case o.Live && o.TTL != 0:
 		return Errorf(CodeBadRequest, "a message that is not stored can't have a TTL: leave it out, or let the message be stored")
+	case o.Live && o.RollUp:
+		return Errorf(CodeBadRequest, "a message that is not stored can't take the place of stored ones: leave out rollup, or let the message be stored")
+	case o.Live && o.IfLast != nil:
+		return Errorf(CodeBadRequest, "a message that is not stored can't depend on which is the newest one: leave out the condition, or let the message be stored")
+	case o.RollUp && o.TTL != 0:
+		return Errorf(CodeBadRequest, "a message that takes the place of all earlier ones can't have a TTL, which would leave what follows without it: leave out one of the two")
+	case o.RollUp && m.Sequence != "":
+		return Errorf(CodeBadRequest, "a message that takes the place of all earlier ones needs no sequence ID: leave out one of the two")
 	case o.TTL != 0 && o.TTL < time.Second:
 		return Errorf(CodeBadRequest, "the TTL %v is too short: give a second or more", o.TTL)
 	}

@@ -17,6 +17,17 @@ type PublishOptions struct {
 	// TTL is how long the message is kept if the rule does not forget it sooner, a second or
 	// more; 0: as long as the rule says. Not for live messages.
 	TTL time.Duration
+	// RollUp: the message takes the place of all earlier stored ones of its channel, as a
+	// snapshot does. It stays as long as the rule says, and has neither a TTL nor a
+	// Sequence. Not for live or scheduled messages.
+	RollUp bool
+	// IfLast, if not nil: the message is stored only if the newest one that the channel's
+	// history shows is at this position, and else nothing is: [CodeConflict]. Seq 0: only
+	// if it shows none. A message that is gone does not count, whether it was removed,
+	// replaced or too old. An Epoch other than the present one and that of the message's ID
+	// is a conflict; "" is the present one. Nothing comes in between; with RollUp, nothing is
+	// replaced that was not there at that position. Not for live or scheduled messages.
+	IfLast *Position
 }
 
 // MaxKeyBytes bounds an idempotency key and a message's Sequence, which are

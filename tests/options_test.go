@@ -77,6 +77,39 @@ func TestCurlPublishesLater(t *testing.T) {
 	}
 }
 
+// A channel is a compacted log: a snapshot, made only if nothing came since what it was made
+// from, and what followed it. That survives being killed.
+func TestCurlKeepsACompactedLog(t *testing.T) {
+	t.Parallel()
+	h := startHub(t)
+	first := h.curl("/board", "-H", "If-None-Match: *", "-d", "circle")[0]
+	second := h.curl("/board", "-H", `If-Match: "`+first.ID+`"`, "-d", "square")[0]
+	late := h.do("POST", "/board", "circle alone", `If-Match: "`+first.ID+`"`, "Rollup: true")
+	if late.status != 412 || !strings.Contains(late.body, `"http":412`) || !strings.Contains(late.body, "try again") {
+		t.Errorf("a snapshot of less than there is: %d %s", late.status, late.body)
+	}
+	snapshot := func() message {
+		return h.curl("/board?idempotency_key=s1", "-H", `If-Match: "`+second.ID+`"`, "-H", "Rollup: true", "-d", "circle and square")[0]
+	}
+	third := snapshot()
+	fourth := h.curl("/board", "-H", `If-Match: "`+third.ID+`"`, "-d", "line")[0]
+	for _, again := range []func(){func() {}, h.restart, func() { h.kill(); h.startAgain() }} {
+		again()
+		if m := snapshot(); !m.Duplicate || m.ID != third.ID {
+			t.Errorf("repeated: %+v, want %s", m, third.ID)
+		}
+		if all := h.curl("/board/json?poll=1"); len(all) != 2 || all[0].ID != third.ID || all[1].ID != fourth.ID {
+			t.Errorf("stored is %+v", all)
+		}
+		if all := h.curl("/board/json?poll=1&since=" + second.ID); len(all) != 2 || all[0].ID != third.ID {
+			t.Errorf("who has seen all before the snapshot gets %+v", all)
+		}
+		if all := h.curl("/board/json?poll=1&since=" + first.ID); len(all) == 0 || all[0].Event != "gap" {
+			t.Errorf("who has not gets %+v", all)
+		}
+	}
+}
+
 // A message is replaced and deleted by the ID that its publish had answered.
 func TestCurlUpdatesAndDeletes(t *testing.T) {
 	t.Parallel()

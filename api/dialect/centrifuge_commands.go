@@ -188,8 +188,15 @@ func (p *centrifugePeer) publish(ctx context.Context, c command) error {
 		Channel string          `json:"channel"`
 		Data    json.RawMessage `json:"data"`
 		Type    int32           `json:"type"`
-		// ExcludeSelf is not the protocol's own: this client is not told of it.
-		ExcludeSelf bool `json:"exclude_self"`
+
+		// Not the protocol's own. ExcludeSelf: this client is not told of it. RollUp: the message
+		// takes the place of all earlier ones of the channel. IfLast: it is stored only if that
+		// is the channel's newest message; else the error is errorConflict. IdempotencyKey: a
+		// client that does not know whether a publish has arrived repeats it with its key.
+		ExcludeSelf    bool      `json:"exclude_self"`
+		RollUp         bool      `json:"rollup"`
+		IfLast         *lastSeen `json:"if_last"`
+		IdempotencyKey string    `json:"idempotency_key"`
 	}
 	if err := c.decode(&q); err != nil {
 		return err
@@ -201,11 +208,16 @@ func (p *centrifugePeer) publish(ctx context.Context, c command) error {
 	if err != nil {
 		return err
 	}
+	last, err := q.IfLast.position()
+	if err != nil {
+		return err
+	}
 	m := &hub.Message{Channel: q.Channel, Data: data, Publisher: p.session.ClientIn(q.Channel)}
 	if q.ExcludeSelf {
 		m.Exclude = m.Publisher.ID
 	}
-	if _, err := p.session.Actor().Publish(ctx, m, hub.PublishOptions{}); err != nil {
+	o := hub.PublishOptions{RollUp: q.RollUp, IfLast: last, IdempotencyKey: q.IdempotencyKey}
+	if _, err := p.session.Actor().Publish(ctx, m, o); err != nil {
 		return err
 	}
 	return p.reply(c, emptyResult)

@@ -119,6 +119,9 @@ func kindName(t reflect.Type) string {
 	if t == reflect.TypeFor[apiText]() {
 		return "a string or a whole number"
 	}
+	if t == reflect.TypeFor[lastSeen]() {
+		return mustBeLast
+	}
 	switch t.Kind() {
 	case reflect.String:
 		return "a string"

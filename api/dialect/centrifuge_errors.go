@@ -17,6 +17,7 @@ const (
 	errorTooManyRequests   = 111
 	errorUnrecoverable     = 112
 	errorPagination        = 113
+	errorConflict          = 412 // of those left to applications, which SDKs hand to the caller
 )
 
 // errorCodes maps the hub's codes to the protocol's.
@@ -36,6 +37,7 @@ var errorCodes = map[hub.Code]int{
 	hub.CodeFull:              errorInternal,
 	hub.CodeClosed:            errorInternal,
 	hub.CodeBusy:              errorTooManyRequests,
+	hub.CodeConflict:          errorConflict,
 }
 
 // wireError is an error as the protocol writes it.

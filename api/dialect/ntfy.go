@@ -51,6 +51,7 @@ const (
 	NtfyUnauthorized    NtfyCode = 40101
 	NtfyForbidden       NtfyCode = 40301
 	NtfyNotFound        NtfyCode = 40401
+	NtfyConflict        NtfyCode = 41201 // a condition does not hold; not ntfy's own
 	NtfyTooLarge        NtfyCode = 41301
 	NtfyTooMany         NtfyCode = 42901
 	NtfyTooManyTopics   NtfyCode = 42903 // or subscriptions
@@ -84,6 +85,7 @@ var ntfyCodes = map[hub.Code]NtfyCode{
 	hub.CodeFull:              NtfyFull,
 	hub.CodeClosed:            NtfyUnavailable,
 	hub.CodeBusy:              NtfyTooMany,
+	hub.CodeConflict:          NtfyConflict,
 }
 
 // NtfyError returns the HTTP status and the JSON body that ntfy's clients expect

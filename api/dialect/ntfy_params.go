@@ -54,6 +54,9 @@ var (
 	paramSchedule  = newNtfyParam("x-schedule", "schedule")
 	paramZone      = newNtfyParam("x-timezone", "timezone")
 	paramExclude   = newNtfyParam("x-exclude-client", "exclude-client", "exclude_client")
+	paramRollUp    = newNtfyParam("x-rollup", "rollup")
+	paramIfMatch   = newNtfyParam("x-if-match", "if-match", "if_match", "x-if-last", "if-last", "if_last")
+	paramIfNone    = newNtfyParam("x-if-none-match", "if-none-match", "if_none_match")
 	paramUnchanged = newNtfyParam("x-unifiedpush", "unifiedpush", "up")
 
 	paramSince = newNtfyParam("x-since", "since", "si")

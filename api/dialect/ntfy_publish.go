@@ -118,6 +118,9 @@ func (p ntfyParams) wishes() wishes {
 		zone:     p.text(paramZone),
 		sequence: p.text(paramSequence),
 		exclude:  p.text(paramExclude),
+		rollUp:   p.text(paramRollUp),
+		ifMatch:  p.text(paramIfMatch),
+		ifNone:   p.text(paramIfNone),
 	}
 }
 

@@ -3,6 +3,7 @@ package dialect
 import (
 	"encoding/json"
 	"errors"
+	"strconv"
 	"strings"
 
 	"fanfold/hub"
@@ -22,6 +23,8 @@ type publishFields struct {
 	Key      json.RawMessage `json:"idempotency_key"`
 	Sequence json.RawMessage `json:"sequence_id"`
 	Exclude  json.RawMessage `json:"exclude_client"`
+	RollUp   json.RawMessage `json:"rollup"`
+	IfLast   json.RawMessage `json:"if_last"`
 }
 
 // ParsePublishJSON reads a message that is published as one JSON object with its
@@ -89,6 +92,8 @@ func (d *ntfyDraft) setFields(f publishFields) error {
 		{"timezone", f.Timezone, textField(storeIn(&d.wishes.zone))},
 		{"sequence_id", f.Sequence, textField(storeIn(&d.wishes.sequence))},
 		{"exclude_client", f.Exclude, textField(storeIn(&d.wishes.exclude))},
+		{"rollup", f.RollUp, yesField(func(yes bool) { d.wishes.rollUp = strconv.FormatBool(yes) })},
+		{"if_last", f.IfLast, d.setIfLast},
 		{"message", f.Message, textField(func(text string) error {
 			d.Message = strings.TrimSpace(text)
 			return nil
@@ -213,6 +218,15 @@ func (d *ntfyDraft) setActionsField(name string, raw json.RawMessage) error {
 		return badField(name, raw, "an array of objects")
 	}
 	return d.setActions(parseActionsJSON(raw))
+}
+
+// setIfLast takes the place of what headers say.
+func (d *ntfyDraft) setIfLast(name string, raw json.RawMessage) error {
+	d.wishes.ifMatch, d.wishes.ifNone = "", ""
+	if json.Unmarshal(raw, &d.wishes.ifLast) != nil {
+		return badField(name, raw, mustBeLast)
+	}
+	return nil
 }
 
 func badField(name string, raw json.RawMessage, must string) error {

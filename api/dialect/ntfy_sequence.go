@@ -24,6 +24,9 @@ func (r SequenceRequest) publish(event string) (Publish, error) {
 	if w.delay != "" || w.schedule != "" || w.ttl != "" {
 		return Publish{}, refuse(NtfyBadRequest, "a message is deleted or cleared at once and for good: leave out the delay, schedule or TTL")
 	}
+	if w.rollUp != "" || w.ifMatch != "" || w.ifNone != "" {
+		return Publish{}, refuse(NtfyBadRequest, "a message is deleted or cleared whatever came after it, and takes no other's place: leave out the condition or rollup")
+	}
 	return Publish{Message: m, Options: hub.PublishOptions{IdempotencyKey: unquote(w.key)}}, nil
 }
 

@@ -21,6 +21,10 @@ type wishes struct {
 	zone     string // of delay and schedule
 	sequence string // what the message is the newest state of
 	exclude  string // the client that is not told of it
+	rollUp   string // yes or no: it takes the place of all earlier messages
+	ifMatch  string // the entity tag of the newest message
+	ifNone   string // "*": there is no message
+	ifLast   *lastSeen
 }
 
 // Publish is a message to hand to the hub.
@@ -42,6 +46,12 @@ func newPublish(m *hub.Message, live bool, w wishes, now time.Time) (Publish, er
 		return Publish{}, err
 	}
 	if err := p.setTTL(w.ttl); err != nil {
+		return Publish{}, err
+	}
+	if err := p.setRollUp(w.rollUp); err != nil {
+		return Publish{}, err
+	}
+	if err := p.setCondition(w); err != nil {
 		return Publish{}, err
 	}
 	if err := p.setWhen(w, now); err != nil {

@@ -59,6 +59,9 @@ type apiPublication struct {
 	Timezone string  `json:"timezone"`
 	Sequence string  `json:"sequence_id"`
 	Exclude  string  `json:"exclude_client"`
+	RollUp   bool    `json:"rollup"`
+
+	IfLast *lastSeen `json:"if_last"`
 }
 
 // notAvailable names a member that asks for what this hub does not do, or "".
@@ -87,6 +90,10 @@ func (q *apiPublication) template(method string, now time.Time) (Publish, error)
 	w := wishes{
 		key: q.IdempotencyKey, ttl: string(q.TTL), delay: string(q.Delay), schedule: q.Schedule,
 		zone: q.Timezone, sequence: q.Sequence, exclude: q.Exclude,
+		ifLast: q.IfLast,
+	}
+	if q.RollUp {
+		w.rollUp = "true"
 	}
 	if q.At != "" {
 		w.delay = string(q.At)

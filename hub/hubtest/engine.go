@@ -38,6 +38,12 @@ func Engine(t *testing.T, open func(t *testing.T) hub.Engine) {
 		{"a pattern over a trimmed channel can't be recovered", trimmedPattern},
 		{"removed history hides nothing behind it", removedInBetween},
 		{"removed history is gone and can't be recovered", removed},
+		{"a message takes the place of all earlier ones of its channel", rolledUp},
+		{"messages at once take each other's place", rollUpsAtOnce},
+		{"a publish depends on the newest message", onCondition},
+		{"nothing comes between the newest message and what depends on it", addingUp},
+		{"a publish that depends is repeated with its key", conditionByKey},
+		{"removed history is not the newest message", conditionAfterRemoval},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
 	}

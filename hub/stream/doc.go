@@ -9,8 +9,8 @@
 //	at.<id>.<channel>     a message that waits for its time, in a stream of its own
 //	key.<id>              there too: an idempotency key of scheduling was used
 //	mark.>                what must be remembered beside: the rules so far, up to where
-//	                      bytes were trimmed, which channels are loose, and the hubs' own
-//	                      records; a third stream
+//	                      bytes were trimmed, which channels are loose, what deleted
+//	                      roll-ups had said, and the hubs' own records; a third stream
 //
 // A hub listens on out.<channel> for channels that it has subscribers for, and on
 // nothing else.
@@ -62,11 +62,28 @@
 //
 // A position is recovered from only if it is certain that nothing behind it was trimmed:
 // neither age nor bytes have passed it, and its channel still has a message at or before it,
-// or never was full. A channel is loose if messages went out of turn, by a TTL of their own,
-// replaced, or removed: how many it has does not tell then whether it was full. What an owner
+// or never was full, or begins with a roll-up that says that there was none in between. A
+// channel is loose if messages went out of turn, by a TTL of their own, replaced, rolled up or
+// removed: how many it has does not tell then whether it was full. What an owner
 // asked to be gone so is not missed. For a position from before the rules were changed, the
 // rules of all eras since then count. Removing a channel's history leaves a marker in its
 // place, which readers skip: a position before it can't be recovered from.
+//
+// # Roll-ups and conditions
+//
+// A roll-up is stored, then the store removes what is before it under the same rule's name,
+// and after that the engine what is under those of earlier rules. A kill in between leaves older
+// messages in front of it, which whoever begins with the last roll-up passes over: they go with
+// the next one, or when the publisher repeats it with its key. It carries the number of the
+// message before it. A position at or behind that one is recovered from; one before it is not,
+// also when the roll-up is deleted by its ID: what it says is kept as a mark then.
+//
+// The newest message of a channel, on which a publish can depend, is the newest that history
+// shows, whatever rule it was stored under; not one that was removed, replaced or too old. The
+// store compares in the moment in which it takes the new message. It looks at idempotency keys
+// only after that, so that the engine asks it for the key before it answers with a conflict.
+// A key is remembered over a restart as long as its message is stored: one that was rolled up,
+// replaced or removed is known until then.
 //
 // # Schedules
 //
@@ -87,7 +104,7 @@
 //	probes      one stored message, one probe at a time, one a second
 //	schedules   Config.MaxSchedules and scheduleBytes of messages that wait; more:
 //	            CodeLimit. Their IDs, channels and times are in memory
-//	marks       marksBytes; full: CodeFull for a TTL or sequence in one more channel,
+//	marks       marksBytes; full: CodeFull for a TTL, sequence or roll-up in one more channel,
 //	            and for records
 //	records     recordInbox of a kind wait to be heard; full: found within recordsEvery
 //	sequences   maxSequences in memory; of other channels maxSequenceScan messages

@@ -102,3 +102,31 @@ func (e *Engine) StreamBytes(ctx context.Context) (uint64, error) {
 	}
 	return s.CachedInfo().State.Bytes, nil
 }
+
+// RollUpCutShort stores a roll-up as if the engine had been killed before it could remove
+// what lies under the names of other rules.
+func (e *Engine) RollUpCutShort(ctx context.Context, channel, key string) (uint64, error) {
+	m := &hub.Message{Channel: channel, Data: []byte("1")}
+	o := hub.PublishOptions{RollUp: true, IdempotencyKey: key}
+	f := e.filing(channel)
+	msg, err := encode(m, f.prefix+channel)
+	if err != nil {
+		return 0, err
+	}
+	f.setOptions(msg, m, o)
+	if err := e.loosen(ctx, channel); err != nil {
+		return 0, err
+	}
+	ack, err := e.storeAs(ctx, msg, channel, o)
+	if err != nil {
+		return 0, err
+	}
+	return ack.Sequence, nil
+}
+
+// RemoveCutShort removes a channel's history as if the engine had been killed before it
+// could remove what lies under the names of other rules.
+func (e *Engine) RemoveCutShort(ctx context.Context, channel string) error {
+	_, err := e.removeHere(ctx, channel)
+	return err
+}

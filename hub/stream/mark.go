@@ -20,10 +20,12 @@ const (
 	rulesMark   = "mark.rules"  // JSON of the eras: the rules so far
 	floorPrefix = "mark.floor." // mark.floor.<rule>: JSON, up to where its bytes were trimmed
 	loosePrefix = "mark.loose." // mark.loose.<channel>: its number of messages tells nothing
+	// mark.rolled.<channel>: JSON, up to where it was rolled up by a message that is deleted
+	rolledPrefix = "mark.rolled."
 )
 
-// marksBytes bounds the marks, of which there is one for each channel with a TTL or a
-// sequence; a mark takes about as many bytes as its channel's name and a hundred.
+// marksBytes bounds the marks, of which there is one for each channel with a TTL, a
+// sequence or a roll-up; a mark takes about as many bytes as its channel's name and a hundred.
 const marksBytes = 64 << 20
 
 func (e *Engine) marksConfig() jetstream.StreamConfig {
@@ -62,8 +64,8 @@ func (e *Engine) mark(ctx context.Context, subject string, value any) (bool, err
 	return true, nil
 }
 
-// loose are the channels of which messages go before others do: by a TTL of their own or
-// since they were replaced. How many messages such a channel has does not tell whether some
+// loose are the channels of which messages go before others do: by a TTL of their own, or
+// since they were replaced or rolled up. How many messages such a channel has does not tell whether some
 // were trimmed.
 type loose struct {
 	mu     sync.Mutex
@@ -83,10 +85,9 @@ func (e *Engine) loosen(ctx context.Context, channel string) error {
 	if ok && now.Sub(last) < keep {
 		return nil
 	}
-	ttl := wholeSeconds(2*keep + time.Minute)
-	_, err := e.store(ctx, &nats.Msg{Subject: loosePrefix + channel, Header: nats.Header{jetstream.MsgTTLHeader: {ttl.String()}}})
+	_, err := e.store(ctx, &nats.Msg{Subject: loosePrefix + channel, Header: nats.Header{jetstream.MsgTTLHeader: {e.markTTL().String()}}})
 	if storeFailed(err) {
-		return &hub.Error{Code: hub.CodeFull, Message: "too many channels have messages with a TTL or a sequence ID: publish without", Err: err}
+		return &hub.Error{Code: hub.CodeFull, Message: "too many channels have messages with a TTL, a sequence ID or a rollup: publish without", Err: err}
 	}
 	if err != nil {
 		return err
@@ -98,6 +99,12 @@ func (e *Engine) loosen(ctx context.Context, channel string) error {
 	}
 	e.loose.marked[channel] = now
 	return nil
+}
+
+// markTTL is how long a mark of a channel is kept: longer than any message stored up to a
+// largest age from now.
+func (e *Engine) markTTL() time.Duration {
+	return wholeSeconds(2*largest(e.config.Rules).Age + time.Minute)
 }
 
 // isLoose reports whether a channel is marked, or that can't be found out.

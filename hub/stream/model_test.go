@@ -56,6 +56,12 @@ func (m *model) publish() {
 		o.TTL = time.Second
 	case 1:
 		one.Sequence = fmt.Sprint(m.random.IntN(3))
+	case 2:
+		o.RollUp = m.random.IntN(3) == 0
+	case 3:
+		if len(m.all) > 0 {
+			one.Sequence = m.all[max(0, len(m.all)-1-m.random.IntN(30))].ID
+		}
 	}
 	if _, err := m.engine.Publish(m.t.Context(), one, o); err != nil {
 		m.t.Fatal(err)
@@ -67,7 +73,7 @@ func (m *model) publish() {
 		m.expires[one.ID] = time.Now().Add(o.TTL)
 	}
 	for _, old := range m.all {
-		if one.Sequence != "" && old.Channel == one.Channel && old.Sequence == one.Sequence {
+		if one.Sequence != "" && old.Channel == one.Channel && (old.Sequence == one.Sequence || old.ID == one.Sequence) {
 			m.replaced[old.ID] = true
 		}
 	}

@@ -26,12 +26,12 @@ func (e *Engine) Publish(ctx context.Context, m *hub.Message, o hub.PublishOptio
 		return false, err
 	}
 	short := f.setOptions(msg, m, o)
-	if short || m.Sequence != "" {
+	if short || m.Sequence != "" || o.RollUp {
 		if err := e.loosen(ctx, m.Channel); err != nil {
 			return false, err
 		}
 	}
-	ack, err := e.store(ctx, msg)
+	ack, err := e.storeAs(ctx, msg, m.Channel, o)
 	if err != nil {
 		return false, err
 	}
@@ -43,6 +43,9 @@ func (e *Engine) Publish(ctx context.Context, m *hub.Message, o hub.PublishOptio
 	if m.Sequence != "" { // of a duplicate too: its first publish may have come no further
 		e.replace(ctx, m)
 	}
+	if o.RollUp {
+		e.finishRollUp(ctx, m, ack.Duplicate)
+	}
 	return ack.Duplicate, nil
 }
 
@@ -50,7 +53,7 @@ func (e *Engine) Publish(ctx context.Context, m *hub.Message, o hub.PublishOptio
 // before others of its channel.
 func (f *filing) setOptions(msg *nats.Msg, m *hub.Message, o hub.PublishOptions) (short bool) {
 	short = o.TTL != 0 && o.TTL < f.rule.Age
-	if msg.Header == nil && (o.IdempotencyKey != "" || short || f.ttl != 0 || f.rollUp) {
+	if msg.Header == nil && (o.IdempotencyKey != "" || short || f.ttl != 0 || f.rollUp || o.RollUp) {
 		msg.Header = nats.Header{}
 	}
 	if o.IdempotencyKey != "" {
@@ -62,7 +65,7 @@ func (f *filing) setOptions(msg *nats.Msg, m *hub.Message, o hub.PublishOptions)
 	case f.ttl != 0:
 		msg.Header[jetstream.MsgTTLHeader] = f.ttlHeader
 	}
-	if f.rollUp {
+	if f.rollUp || o.RollUp {
 		msg.Header[jetstream.MsgRollup] = rollUpSubject
 	}
 	return short

@@ -130,29 +130,42 @@ func (p part) mayBeTrimmed() bool { return p.last-p.seq > p.full }
 
 // reachesIn answers for a channel. One with too many messages is trimmed from its own
 // head: nothing behind seq can be missing if a message at or before seq is still there that
-// the floor has not passed, or if the channel is not full.
+// the floor has not passed, or if the channel is not full. One that begins with a roll-up
+// says itself behind which message it begins.
 func (e *Engine) reachesIn(ctx context.Context, p part, channel string) (bool, error) {
 	first, more, err := e.get(ctx, getRequest{Next: inPrefix + p.name + "." + channel, Seq: 1, Batch: 1})
 	if err != nil {
 		return false, err
 	}
-	if len(first) == 0 { // full, it would have some: but those may have had a TTL
-		return p.kept() && (!p.mayBeTrimmed() || !e.isLoose(ctx, channel)), nil
+	if len(first) > 0 {
+		m, removed, err := e.decode(first[0])
+		switch {
+		case err != nil:
+			return false, unavailable("read history", err)
+		case m.Position.Seq <= p.seq:
+			return p.kept() || m.Position.Seq+1 >= p.floor, nil
+		case removed:
+			return false, nil
+		}
+		if r, ok := rollUpOf(first[0]); ok {
+			return p.seq >= r.Last && (p.kept() || r.Here && r.seq+1 >= p.floor), nil
+		}
 	}
-	m, removed, err := e.decode(first[0])
-	switch {
-	case err != nil:
-		return false, unavailable("read history", err)
-	case m.Position.Seq <= p.seq:
-		return p.kept() || m.Position.Seq+1 >= p.floor, nil
-	case removed || !p.kept():
+	if !p.kept() {
 		return false, nil
+	}
+	if rolled, err := e.rolledUpTo(ctx, channel); err != nil || p.seq < rolled {
+		return false, err
+	}
+	switch {
 	case !p.mayBeTrimmed():
 		return true, nil
-	case more+1 >= p.full:
+	case len(first) > 0 && more+1 >= p.full:
 		return false, nil
+	case !e.isLoose(ctx, channel): // full, it would have some: but those may have had a TTL
+		return true, nil
 	}
-	return !e.isLoose(ctx, channel), nil
+	return e.isLeftBehind(ctx, p, channel)
 }
 
 // maxChannelsChecked bounds the work of allReach.

@@ -2,7 +2,7 @@ package stream
 
 import (
 	"context"
-	"errors"
+	"slices"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -20,16 +20,9 @@ func (e *Engine) Remove(ctx context.Context, channel string) error {
 			break
 		}
 	}
-	eras, _ := e.rules.behind(0)
-	for _, name := range names(eras, channel) {
-		if name == e.filing(channel).rule.Name {
-			continue
-		}
-		if _, err := e.purge(ctx, streamName, purgeRequest{Filter: inPrefix + name + "." + channel}); err != nil {
-			return err
-		}
-	}
-	return nil
+	own := e.filing(channel).rule.Name
+	others := slices.DeleteFunc(e.namesOf(channel), func(name string) bool { return name == own })
+	return e.purgeUnder(ctx, others, channel, 0)
 }
 
 // removeHere stores the marker, and before that, if the channel has something to lose,
@@ -46,7 +39,7 @@ func (e *Engine) removeHere(ctx context.Context, channel string) (taken bool, er
 		return false, err
 	}
 	_, err = e.store(ctx, marker)
-	if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence {
+	if isWrongLast(err) {
 		return false, nil
 	}
 	return err == nil, err

@@ -92,6 +92,9 @@ func (e *Engine) removeOf(ctx context.Context, channel string, seq uint64) error
 	if err != nil || m.Channel != channel {
 		return err
 	}
+	if err := e.forgetRollUp(ctx, channel, msg); err != nil {
+		return err
+	}
 	return e.remove(ctx, streamName, seq)
 }
 

@@ -16,7 +16,9 @@
  *   does nothing: to send an operation twice is harmless. The last 500 replicas are remembered.
  * - An operation that would make the document grow beyond its bounds does nothing.
  * - What is malformed does nothing and is not counted. Names (of replicas, objects and fields, also
- *   within values) are 1 to 32 letters, digits, - and _, a letter first; of replicas up to 22.
+ *   within values) are 1 to 32 letters, digits, - and _, a letter first; of replicas up to 22. Values are
+ *   JSON, up to 8 levels deep; half a character (a lone surrogate) in a text becomes U+FFFD.
+ * - What was not stored is not part of the document.
  *
  * A server's message {"snapshot": {"objects": {...}, "seen": [["<replica>", n], ...]}} takes the place of
  * everything before it.
@@ -41,6 +43,8 @@ const DEEPEST = 8; // levels within a value
 
 const NAME = /^[A-Za-z][A-Za-z0-9_-]{0,31}$/;
 const REPLICA = /^[A-Za-z][A-Za-z0-9_-]{0,21}$/;
+const HALF = /\p{Surrogate}/u; // of a character: no other program could take it over
+const HALVES = /\p{Surrogate}/gu;
 
 /** Document is the state that a sequence of messages leads to. */
 export class Document {
@@ -179,14 +183,17 @@ function withoutNull(fields) {
 
 /** Checks a value, and freezes it. @param {any} value @param {number} depth @returns {boolean} */
 function isValue(value, depth) {
-  if (typeof value === 'string') return !/\p{Surrogate}/u.test(value); // half a character survives no copying
   if (typeof value === 'number') return Number.isFinite(value);
-  if (typeof value !== 'object') return typeof value === 'boolean';
+  if (typeof value !== 'object') return typeof value === 'boolean' || typeof value === 'string';
   if (value === null) return true;
   if (depth > DEEPEST) return false;
+  const named = !Array.isArray(value);
+  for (const [name, item] of Object.entries(value)) {
+    if (named && !isName(name) || !isValue(item, depth + 1)) return false;
+    if (typeof item === 'string' && HALF.test(item)) value[name] = item.replaceAll(HALVES, '\ufffd');
+  }
   Object.freeze(value);
-  if (Array.isArray(value)) return value.every((item) => isValue(item, depth + 1));
-  return Object.entries(value).every(([name, item]) => isName(name) && isValue(item, depth + 1));
+  return true;
 }
 
 /** @param {string} id @param {Fields | undefined} fields */

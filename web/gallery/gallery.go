@@ -69,13 +69,14 @@ type example interface {
 
 // New makes the examples, which do nothing yet.
 func New(c Config) *Gallery {
-	return &Gallery{examples: []example{}}
+	return &Gallery{examples: []example{newDocuments(c)}}
 }
 
 // Rules say how the channels of the examples are kept. They go before a hub's own.
 func Rules() hub.Rules {
 	return hub.Rules{
 		{Name: "gallery-live", Channels: "gallery.live.>", Live: true, Slow: hub.SlowDropOldest},
+		documentRule(),
 	}
 }
 

@@ -352,7 +352,7 @@ test('what is hostile does nothing', async () => {
   const deep = JSON.parse('['.repeat(1_000) + ']'.repeat(1_000));
   for (const data of [null, 1, 'x', [], {}, {by, n: 0}, {by, n: 1.5}, {by, n: '2'}, {by: 5, n: 1}, {by: 'x'.repeat(23), n: 1},
     {by: 'H', n: 1, set: {[id]: 1}}, {by: 'H', n: 1, make: []}, {by: 'H', n: 1, drop: {}}, {by: 'H', n: 1, drop: [1]},
-    {by: 'H', n: 1, make: {a: {deep}}}, {by: 'H', n: 1, set: {[id]: {'no name': 1}}}, {by: 'H', n: 1, set: {[id]: {a: '\ud800'}}},
+    {by: 'H', n: 1, make: {a: {deep}}}, {by: 'H', n: 1, set: {[id]: {'no name': 1}}},
     JSON.parse('{"by": "H", "n": 1, "make": {"__proto__": {"a": 1}}}'), JSON.parse('{"by": "H", "n": 1, "make": {"a": {"__proto__": 1}}}'),
     JSON.parse('{"by": "H", "n": 1, "make": {"a": {"b": {"__proto__": {"polluted": 1}}}}}'),
     {snapshot: {objects: {}, seen: []}}]) {
