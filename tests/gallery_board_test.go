@@ -60,6 +60,19 @@ func (p whiteboard) lift(x, y float64) {
 	p.mouse(input.DispatchMouseEventTypeMouseReleased, x, y, true)
 }
 
+// touch does something with fingers at places, each x and y.
+func (p whiteboard) touch(what input.DispatchTouchEventType, places ...float64) {
+	p.t.Helper()
+	var points []*input.TouchPoint
+	for i := 0; i < len(places); i += 2 {
+		left, top := p.at(places[i], places[i+1])
+		points = append(points, &input.TouchPoint{X: left, Y: top, ID: new(float64(i))})
+	}
+	if _, err := call(p.tab, input.DispatchTouchEvent, input.DispatchTouchEventParams{Type: what, TouchPoints: points}); err != nil {
+		p.t.Fatalf("%s at %v: %v", what, places, err)
+	}
+}
+
 // drag presses at the first place, moves over the others and lifts at the last. The
 // places are x, y, x, y, ...
 func (p whiteboard) drag(places ...float64) {
@@ -376,6 +389,31 @@ func TestBoardByKeyboard(t *testing.T) {
 	other.wantCount("note", 0)
 }
 
+// A finger draws and does not scroll the page; two pan and zoom, and draw nothing.
+func TestBoardByTouch(t *testing.T) {
+	t.Parallel()
+	h, b := startHub(t), startBrowser(t)
+	p := openBoard(h, b, "Ada")
+	p.do("become a phone", chromedp.EmulateViewport(360, 780, chromedp.EmulateScale(2), chromedp.EmulateTouch))
+	p.touch(input.DispatchTouchEventTypeTouchStart, 300, 300)
+	scrolled := evaluate[float64](p.tab, "scrollY")
+	p.touch(input.DispatchTouchEventTypeTouchMove, 400, 600)
+	p.touch(input.DispatchTouchEventTypeTouchMove, 300, 100)
+	p.touch(input.DispatchTouchEventTypeTouchEnd)
+	p.wantCount("stroke", 1)
+	if now := evaluate[float64](p.tab, "scrollY"); now != scrolled {
+		t.Errorf("the page has scrolled from %v to %v", scrolled, now)
+	}
+	p.touch(input.DispatchTouchEventTypeTouchStart, 700, 500)
+	p.touch(input.DispatchTouchEventTypeTouchStart, 700, 500, 900, 500)
+	p.touch(input.DispatchTouchEventTypeTouchMove, 600, 500, 1000, 500)
+	p.touch(input.DispatchTouchEventTypeTouchEnd)
+	p.wantText("button", "200 % : show all of the board")
+	p.click("button", "200 % : show all of the board")
+	p.wantText("button", "100 % : show all of the board")
+	p.wantCount("stroke", 1)
+}
+
 // The board has no fault that axe finds, whatever is open on it.
 func TestBoardIsAccessible(t *testing.T) {
 	t.Parallel()
@@ -450,8 +488,9 @@ func TestBoardLooks(t *testing.T) {
 	h, b := startHub(t), startBrowser(t)
 	p := openBoard(h, b, "Ada")
 	p.takePictures("gallery-board-empty-", func() {})
+	p.close()
 	p = furnishBoard(h, b)
-	p.takePictures("gallery-board-", func() { p.run("document.activeElement.blur()") })
+	p.takePictures("gallery-board-", func() {})
 	p.tool("Select")
 	p.drag(1230, 240)
 	p.drag(1230, 240)
@@ -494,6 +533,7 @@ func furnishBoard(h *hub, b *browser) whiteboard {
 	}
 	p.click("button", "Red")
 	p.drag(570, 700, 640, 716, 700, 690, 780, 712, 860, 692, 940, 706)
+	p.do("leave the board", chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, 1, 1))
 	grace.point(980, 380)
 	alan.point(1180, 640)
 	eventually(h.t, "both pointers", func() bool { return p.pointers() == "Alan Grace" })

@@ -29,6 +29,7 @@ const PERIOD = 50; // ms between two messages: at most 20 a second
 const IDLE = 20_000; // ms after which a pointer that does not move is no longer shown
 const OVERLAP = 300; // ms for which a draft stays, until the object itself has come
 const MOST_PEERS = 50; // whose pointers are shown
+const MOST_NAMES = 30; // that are listed; all are counted
 const MOST_DRAGGED = 100; // objects that are seen moving
 const MOST_NEWS = 400; // numbers of a message
 const COLOURS = 8;
@@ -47,6 +48,8 @@ export class People {
   #news = null;
   #timer = 0; // runs while the next message has to wait
   #told = {n: 0, length: 0}; // how much of which draft
+  #muted = false; // others may not be told
+  #frame = 0;
   #unit = 1;
   #hub;
   #paper;
@@ -101,6 +104,7 @@ export class People {
 
   async #enter() {
     this.#gone.clear();
+    this.#muted = false;
     try {
       const people = await this.#hub.presence(LIVE);
       this.#here = new Map(people.filter(({client}) => !this.#gone.has(client)).map((info) => [info.client, info]));
@@ -134,13 +138,19 @@ export class People {
   }
 
   #showNames() {
-    const byName = [...this.#here?.values() ?? []].sort((a, b) => senderOf(a).localeCompare(senderOf(b)));
-    fill(this.#root, 'count', this.#here ? String(byName.length) : '–');
-    findElement(this.#root, '[data-part=people]').replaceChildren(...byName.map((info) => {
+    this.#frame ||= requestAnimationFrame(() => this.#drawNames());
+  }
+
+  #drawNames() {
+    this.#frame = 0;
+    const own = (/** @type {ClientInfo} */ {client}) => client === this.#hub.id;
+    const all = [...this.#here?.values() ?? []].sort((a, b) => Number(own(b)) - Number(own(a)) || senderOf(a).localeCompare(senderOf(b)));
+    fill(this.#root, 'count', this.#here ? String(all.length) : '–');
+    findElement(this.#root, '[data-part=people]').replaceChildren(...all.slice(0, MOST_NAMES).map((info) => {
       const person = stamp('board-person');
       person.dataset.person = String(colourOf(info));
       fillSender(person, info);
-      fill(person, 'you', info.client === this.#hub.id ? '(you)' : '');
+      fill(person, 'you', own(info) ? '(you)' : '');
       return person;
     }));
   }
@@ -154,9 +164,11 @@ export class People {
       this.#send();
     }, PERIOD);
     const alone = this.#here?.size === 1;
-    if (this.#sub?.state !== 'subscribed' || alone) return;
+    if (this.#sub?.state !== 'subscribed' || alone || this.#muted) return;
     this.#hub.publish(LIVE, this.#encode(news), {excludeSelf: true}).catch((error) => {
-      if (this.#hub.state === 'connected') this.#onTrouble(`Others do not see your pointer: ${messageOf(error)}.`);
+      if (this.#hub.state !== 'connected' || this.#muted) return;
+      this.#muted = !error.temporary;
+      this.#onTrouble(`Others do not see your pointer: ${messageOf(error)}.`);
     });
   }
 

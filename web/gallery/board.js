@@ -109,6 +109,7 @@ page.connect();
 /** @param {Tool} tool */
 function choose(tool) {
   gestures.cancel();
+  if (tool !== 'select' && tool !== 'hand') board.select([]); // what comes next is not for what was selected
   desk.tool = tool;
   sheet.dataset.tool = tool;
   press('tool', tool);
@@ -132,6 +133,7 @@ function press(of, value) {
 function showActions() {
   const possible = {undo: replica.canUndo, redo: replica.canRedo, drop: board.selection.size > 0, clear: board.shapes.size > 0};
   for (const [act, can] of Object.entries(possible)) findElement(root, `[data-act=${act}]`).ariaDisabled = String(!can);
+  findElement(sheet, '[data-part=hint]').hidden = board.shapes.size > 0 || replica.state === 'loading';
 }
 
 /** @param {{state: import('./replica.js').State, pending: number}} now */
@@ -233,7 +235,7 @@ function say(text) {
 function trouble(text) {
   fill(root, 'trouble', text);
   clearTimeout(troubled);
-  troubled = window.setTimeout(() => fill(root, 'trouble', ''), TROUBLE_SHOWN);
+  if (replica.state !== 'refused') troubled = window.setTimeout(() => fill(root, 'trouble', ''), TROUBLE_SHOWN);
 }
 
 function rename() {
