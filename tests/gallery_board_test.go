@@ -389,6 +389,55 @@ func TestBoardByKeyboard(t *testing.T) {
 	other.wantCount("note", 0)
 }
 
+// Who writes on a note that somebody else changes or deletes meanwhile is told, and what
+// they write is not lost.
+func TestBoardNoteOfTwo(t *testing.T) {
+	t.Parallel()
+	h, b := startHub(t), startBrowser(t)
+	ada, grace := openBoard(h, b, "Ada"), openBoard(h, b, "Grace")
+	all := []whiteboard{ada, grace}
+	ada.addNote(400, 400, "first")
+	wantSame(t, all, `"first"`)
+	grace.tool("Select")
+	for _, p := range all {
+		p.drag(400, 400)
+	}
+	ada.wantFocus("Text of the note") // it was selected already
+	grace.drag(400, 400)
+	grace.fill("textbox", "Text of the note", "second")
+	grace.press("\x1b")
+	wantSame(t, all, `"second"`)
+	ada.wantText("status", "", "Somebody else has written here")
+	ada.fill("textbox", "Text of the note", "third")
+	ada.press("\x1b")
+	wantSame(t, all, `"third"`)
+
+	ada.drag(400, 400)
+	ada.fill("textbox", "Text of the note", "not lost")
+	grace.press(kb.Delete)
+	ada.wantText("status", "", "Deleted by somebody")
+	ada.click("button", "Done")
+	wantSame(t, all, `"not lost"`)
+	ada.wantCount("note", 1)
+}
+
+// On a hub without its side of the gallery the board says so, and is shared all the
+// same; pointers are not, as that hub would keep them.
+func TestBoardWithoutTheHubsSide(t *testing.T) {
+	t.Parallel()
+	h, b := startHub(t, "--demo=false"), startBrowser(t)
+	p, other := b.open(h.url+"/gallery/board"), b.open(h.url+"/gallery/board")
+	boards := []whiteboard{{p}, {other}}
+	for _, p := range boards {
+		p.wantText("status", "Board", "without its side of the gallery", "--demo")
+	}
+	boards[0].drag(100, 100, 300, 200)
+	wantSame(t, boards, " stroke ")
+	if kept := h.history("gallery.live.board"); len(kept) > 0 {
+		t.Errorf("the hub keeps %d pointers", len(kept))
+	}
+}
+
 // A finger draws and does not scroll the page; two pan and zoom, and draw nothing.
 func TestBoardByTouch(t *testing.T) {
 	t.Parallel()
@@ -469,6 +518,7 @@ func TestBoardDrawsOnlyWhatChanges(t *testing.T) {
 	if got.Added != more || got.Other != 0 || got.Frames > more {
 		t.Errorf("%d strokes came: %d elements were added in %d frames, and %d other changes made", more, got.Added, got.Frames, got.Other)
 	}
+	wantSame(t, []whiteboard{p, openBoard(h, b, "Grace")}, "colour 5")
 	t.Logf("%d strokes in %d frames, the longest of %.0f ms", more, got.Frames, got.Longest)
 }
 

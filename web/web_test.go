@@ -18,6 +18,10 @@ import (
 // transfers for its first view of it.
 const maxPageBytes = 60_000
 
+// largerPages may transfer more. The whiteboard goes on while there is no connection, so
+// nothing of it can be left for later.
+var largerPages = map[string]int{"gallery/board.html": 68_000}
+
 func get(t *testing.T, method, target string, header ...string) *httptest.ResponseRecorder {
 	t.Helper()
 	r := httptest.NewRequest(method, target, nil)
@@ -229,8 +233,8 @@ func TestFirstViewIsSmall(t *testing.T) {
 		for each := range loaded {
 			size += files[each].transferred()
 		}
-		if size > maxPageBytes {
-			t.Errorf("%s transfers %d bytes, more than %d", name, size, maxPageBytes)
+		if most := max(maxPageBytes, largerPages[name]); size > most {
+			t.Errorf("%s transfers %d bytes, more than %d", name, size, most)
 		}
 		if len(loaded) < 5 {
 			t.Errorf("%s loads only %v", name, loaded)

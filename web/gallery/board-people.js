@@ -9,6 +9,7 @@
  */
 import {fill, fillSender, findElement, messageOf, stamp} from '../dom.js';
 import {senderOf} from '../message.js';
+import {reasonOf} from '../page.js';
 import {extend} from './board-ink.js';
 import {HEIGHT, WIDTH, clamp, numbers, readShape} from './board-shapes.js';
 
@@ -48,7 +49,7 @@ export class People {
   #news = null;
   #timer = 0; // runs while the next message has to wait
   #told = {n: 0, length: 0}; // how much of which draft
-  #muted = false; // others may not be told
+  #muted = true; // nothing is to be told
   #frame = 0;
   #unit = 1;
   #hub;
@@ -56,18 +57,21 @@ export class People {
   #root;
   #cursors;
   #onTrouble;
+  #onPlain;
 
   /**
    * @param {import('../page.js').Page} page
    * @param {import('./board-paper.js').Paper} paper
-   * @param {{root: HTMLElement, cursors: SVGGElement, onTrouble: (text: string) => void}} on where to show whom
+   * @param {{root: HTMLElement, cursors: SVGGElement, onTrouble: (text: string) => void, onPlain: (reason: string) => void}} on
+   *   onPlain is told why pointers are not shared, but all else is; '': they are
    */
-  constructor(page, paper, {root, cursors, onTrouble}) {
+  constructor(page, paper, {root, cursors, onTrouble, onPlain}) {
     this.#hub = page.hub;
     this.#paper = paper;
     this.#root = root;
     this.#cursors = cursors;
     this.#onTrouble = onTrouble;
+    this.#onPlain = onPlain;
     page.hub.on('state', ({state}) => state === 'connected' && !this.#sub && this.#join(page.identity.name));
   }
 
@@ -104,7 +108,14 @@ export class People {
 
   async #enter() {
     this.#gone.clear();
-    this.#muted = false;
+    this.#muted = true; // until it is sure that nobody keeps it
+    try {
+      await this.#hub.rpc('gallery.present', {});
+      this.#muted = false;
+      this.#onPlain('');
+    } catch (error) {
+      if (this.#hub.state === 'connected') this.#onPlain(reasonOf(error));
+    }
     try {
       const people = await this.#hub.presence(LIVE);
       this.#here = new Map(people.filter(({client}) => !this.#gone.has(client)).map((info) => [info.client, info]));

@@ -20,7 +20,9 @@ import {Replica} from './replica.js';
 
 const NUDGE = 20; // board units of an arrow key; with Shift 1
 const TROUBLE_SHOWN = 20_000; // ms
+const LIVE = 'Live: everybody sees what you draw.';
 let troubled = 0;
+let live = LIVE;
 
 const root = findElement(document, '#board');
 const sheet = findElement(root, '[data-part=sheet]');
@@ -32,7 +34,13 @@ const page = new Page('gallery.>');
 const replica = new Replica(page.hub, 'gallery.document.board');
 const board = new Board(replica);
 const paper = new Paper(svg);
-const people = new People(page, paper, {root, cursors: find(svg, '[data-part=cursors]', SVGGElement), onTrouble: trouble});
+const people = new People(page, paper, {
+  root, cursors: find(svg, '[data-part=cursors]', SVGGElement), onTrouble: trouble,
+  onPlain(reason) {
+    live = reason === '' ? LIVE : `${reason}. Without it the board is shared, but no pointers are, and old changes are lost one day.`;
+    showState(replica);
+  },
+});
 const view = new View(svg, rescale);
 const note = new NoteEditor(find(root, '[name=note]', HTMLFormElement), board, view, goTo);
 new ObjectList(find(root, '[data-part=list]', HTMLDetailsElement), board, () => surface.focus());
@@ -141,7 +149,7 @@ function showState({state, pending}) {
   const waits = pending === 1 ? '1 change waits' : `${pending} changes wait`;
   const words = {
     loading: 'Loading the board…',
-    live: 'Live: everybody sees what you draw.',
+    live,
     offline: pending ? `Offline: ${waits} for the hub.` : 'Offline: you can go on, what you draw will wait.',
     refused: 'The board can’t be read.',
   };
