@@ -17,6 +17,7 @@ type Example struct {
 // examples are shown in this order.
 var examples = []Example{
 	{"board", "Whiteboard", "Draw, write notes and move things about together, also while offline: every board ends up the same."},
+	{"todo", "To-do list", "One list in all tabs and on all devices; what you change offline is sent when the hub is back."},
 }
 
 // Server reports whether the example has a side in the hub.
