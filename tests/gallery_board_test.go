@@ -231,6 +231,9 @@ func TestBoardIsShared(t *testing.T) {
 			return p.sketches() == 1 && p.pointers() == "Ada" && p.count("stroke") == 0
 		})
 	}
+	if names := ada.pointers(); names != "" {
+		t.Errorf("Ada is sent pointers of her own: %s", names)
+	}
 	ada.lift(300, 120)
 	for _, p := range all {
 		p.wantCount("stroke", 1)
@@ -270,6 +273,10 @@ func TestBoardIsShared(t *testing.T) {
 		p.wantCount("rect", 0)
 	}
 
+	alan.point(900, 600)
+	for _, p := range all[:2] {
+		eventually(t, "Alan's pointer", func() bool { return strings.Contains(p.pointers(), "Alan") })
+	}
 	alan.close()
 	for _, p := range all[:2] {
 		eventually(t, "who leaves takes their pointer along", func() bool {
@@ -552,6 +559,29 @@ func TestBoardLooks(t *testing.T) {
 	p.takePictures("gallery-board-offline-", func() {})
 }
 
+// letters are strokes of a pen, 40 wide and 60 high.
+var letters = map[string][][]float64{
+	"A": {{0, 60, 20, 0}, {20, 0, 40, 60}, {8, 40, 32, 40}},
+	"B": {{0, 0, 0, 60}, {0, 0, 28, 4, 28, 24, 4, 28}, {4, 28, 36, 34, 34, 56, 0, 60}},
+	"H": {{0, 0, 0, 60}, {40, 0, 40, 60}, {0, 30, 40, 30}},
+	"I": {{0, 0, 0, 60}},
+	"L": {{0, 0, 0, 60}, {0, 60, 34, 60}},
+	"P": {{0, 0, 0, 60}, {0, 0, 30, 2, 36, 16, 28, 30, 0, 32}},
+	"U": {{0, 0, 0, 40, 18, 60, 38, 42, 40, 0}},
+}
+
+// letter writes a letter with the pen.
+func (p whiteboard) letter(x, y float64, letter string) {
+	p.t.Helper()
+	for _, stroke := range letters[letter] {
+		var places []float64
+		for i := 0; i < len(stroke); i += 2 {
+			places = append(places, x+stroke[i], y+stroke[i+1])
+		}
+		p.drag(places...)
+	}
+}
+
 // furnishBoard opens a board on which three people are at work.
 func furnishBoard(h *hub, b *browser) whiteboard {
 	h.t.Helper()
@@ -570,17 +600,24 @@ func furnishBoard(h *hub, b *browser) whiteboard {
 	grace.tool("Arrow")
 	grace.drag(760, 300, 760, 450)
 	alan.addNote(1230, 240, "Who tells the phones before the launch?")
+	alan.tool("Pen")
 	alan.click("button", "Green")
 	alan.addNote(1370, 480, "Ada: the feed is done")
+	grace.tool("Pen")
 	grace.click("button", "Violet")
 	grace.addNote(260, 560, "Ask Alan about the two slow tabs, and about what happens in a tunnel")
-	for _, line := range [][]float64{
-		{205, 190, 190, 240}, {190, 190, 220, 190}, {235, 212, 236, 240}, {250, 240, 252, 214, 268, 214, 270, 240}, // "Tin"
-		{700, 185, 690, 210, 712, 240, 730, 205, 718, 190, 700, 190}, {750, 185, 750, 240}, {750, 212, 790, 185}, {762, 208, 795, 240}, // "OK"
-	} {
-		p.tool("Pen")
-		p.drag(line...)
-	}
+	p.tool("Pen")
+	p.letter(205, 180, "A")
+	p.letter(263, 180, "P")
+	p.letter(315, 180, "I")
+	p.letter(685, 180, "H")
+	p.letter(743, 180, "U")
+	p.letter(803, 180, "B")
+	grace.tool("Pen")
+	grace.click("button", "Blue")
+	grace.letter(685, 525, "A")
+	grace.letter(748, 525, "L")
+	grace.letter(803, 525, "L")
 	p.click("button", "Red")
 	p.drag(570, 700, 640, 716, 700, 690, 780, 712, 860, 692, 940, 706)
 	p.do("leave the board", chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, 1, 1))
