@@ -445,6 +445,41 @@ func TestBoardWithoutTheHubsSide(t *testing.T) {
 	}
 }
 
+// Who may look and not draw sees the board, and is told why nothing stays that they draw;
+// who may do nothing is told that too.
+func TestBoardForReaders(t *testing.T) {
+	t.Parallel()
+	secret := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(secret, []byte("a secret of more than 32 bytes for the tests\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h, b := startHub(t, "--demo", "--token-key-file", secret), startBrowser(t)
+	enter := func(user string, grants ...string) whiteboard {
+		token := runProgram(t, append([]string{"token", "--token-key-file", secret, "--sub", user}, grants...)...)
+		p := whiteboard{b.open(h.url + "/gallery/board")}
+		p.signIn(strings.TrimSpace(token))
+		return p
+	}
+	reads := []string{"--subscribe", "gallery.>", "--history", "gallery.>", "--presence", "gallery.>"}
+	writer := enter("ada", append(reads, "--publish", "gallery.>")...)
+	reader := enter("grace", reads...)
+	for _, p := range []whiteboard{writer, reader} {
+		p.wantText("status", "Board", "Live")
+		p.wantText("list", "Here now", "ada", "grace")
+	}
+	writer.drag(100, 100, 300, 200)
+	wantSame(t, []whiteboard{writer, reader}, " stroke ")
+	reader.drag(500, 500, 600, 600)
+	reader.wantText("alert", "", "A change was taken back", "may not")
+	wantSame(t, []whiteboard{writer, reader}, " stroke ")
+	reader.wantCount("stroke", 1)
+	reader.wantText("button", "Sign out")
+
+	stranger := enter("alan", "--subscribe", "other.>")
+	stranger.wantText("status", "Board", "can’t be read")
+	stranger.wantText("alert", "", "may not")
+}
+
 // A finger draws and does not scroll the page; two pan and zoom, and draw nothing.
 func TestBoardByTouch(t *testing.T) {
 	t.Parallel()
