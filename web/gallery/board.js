@@ -3,8 +3,9 @@
  * here and what they are at comes over a live channel, see board-people.js. This file brings
  * them and the page together.
  */
-import {control, fill, find, findElement, onSubmit} from '../dom.js';
+import {control, copies, fill, find, findElement, onSubmit} from '../dom.js';
 import {Page} from '../page.js';
+import {quoted, word} from '../shell.js';
 import {Gestures, put} from './board-gestures.js';
 import {chord, isText, roving, shortcuts} from './board-keys.js';
 import {ObjectList} from './board-list.js';
@@ -14,6 +15,7 @@ import {Paper} from './board-paper.js';
 import {People} from './board-people.js';
 import {boundsOf, describe} from './board-shapes.js';
 import {STEP, View} from './board-view.js';
+import {newId} from './queue.js';
 import {Replica} from './replica.js';
 
 /** @typedef {import('./board-gestures.js').Tool} Tool */
@@ -112,7 +114,17 @@ const names = find(root, '[name=name]', HTMLFormElement);
 control(names, 'name').value = page.identity.name;
 page.hub.on('state', ({state}) => state === 'connected' && (names.hidden = page.hub.token !== ''));
 onSubmit(names, rename);
+const about = findElement(document, '.about');
+fill(about, 'line', commandLine());
+copies(findElement(about, '[data-part=copy]'), findElement(about, '[data-part=line]'));
 page.connect();
+
+/** What puts up a note without this page. */
+function commandLine() {
+  const note = {kind: 'note', at: [1340, 780], color: 4, text: 'Hello from a shell'};
+  const data = {by: newId(), n: 1, make: {[newId()]: note}};
+  return `curl -d ${quoted(JSON.stringify({channel: 'gallery.document.board', data}))} ${word(`${page.base}api/publish`)}`;
+}
 
 /** @param {Tool} tool */
 function choose(tool) {
