@@ -10,8 +10,6 @@ import (
 	"fanfold/tests/need"
 
 	"github.com/chromedp/cdproto/input"
-	"github.com/chromedp/chromedp"
-	"github.com/chromedp/chromedp/kb"
 )
 
 // todoPage is a tab with the to-do list.
@@ -227,85 +225,6 @@ func TestTodoSurvivesAReload(t *testing.T) {
 	})
 }
 
-func (p todoPage) focused() string {
-	p.t.Helper()
-	return p.evaluate(`(() => {
-		const e = document.activeElement;
-		return e.ariaLabel ?? e.labels?.[0]?.textContent ?? e.textContent.trim();
-	})()`)
-}
-
-func (p todoPage) wantFocus(name string) {
-	p.t.Helper()
-	eventually(p.t, "the focus is on "+name, func() bool { return p.focused() == name })
-}
-
-// tabTo presses Tab until something has the focus.
-func (p todoPage) tabTo(name string) {
-	p.t.Helper()
-	for range 50 {
-		if p.press("\t"); p.focused() == name {
-			return
-		}
-	}
-	p.t.Fatalf("no key leads to %s", name)
-}
-
-// write types a text in place of what is selected.
-func (p todoPage) write(text string) {
-	p.t.Helper()
-	if _, err := call(p.tab, input.InsertText, input.InsertTextParams{Text: text}); err != nil {
-		p.t.Fatalf("type %q: %v", text, err)
-	}
-}
-
-// chord presses a key while others are held.
-func (p todoPage) chord(key string, held kb.Modifier) {
-	p.t.Helper()
-	p.do("press "+key, chromedp.KeyEvent(key, chromedp.KeyModifiers(held)))
-}
-
-// Everything can be done with the keyboard alone.
-func TestTodoByKeyboard(t *testing.T) {
-	t.Parallel()
-	h := startHub(t)
-	p := openTodo(startBrowser(t), h.url+"/gallery/todo")
-	list := []todoPage{p}
-	p.tabTo("New task")
-	for _, text := range []string{"One", "Two", "Three"} {
-		p.write(text)
-		p.press("\r")
-	}
-	wantTodo(t, list, "- One", "- Two", "- Three")
-	p.tabTo("Done: One")
-	p.press(" ")
-	wantTodo(t, list, "x One", "- Two", "- Three")
-	p.tabTo("Task: One")
-	p.chord(kb.ArrowDown, kb.ModifierAlt)
-	wantTodo(t, list, "- Two", "x One", "- Three")
-	p.wantFocus("Task: One")
-	p.press(kb.End)
-	p.write("!")
-	p.press(kb.Escape)
-	p.write("First")
-	p.press("\r")
-	wantTodo(t, list, "- Two", "x First", "- Three")
-	p.tabTo("Delete: Three")
-	p.press("\r")
-	wantTodo(t, list, "- Two", "x First")
-	p.wantFocus("Delete: First")
-	p.chord("z", kb.ModifierCtrl)
-	wantTodo(t, list, "- Two", "x First", "- Three")
-	p.tabTo("Clear done")
-	p.press("\r")
-	wantTodo(t, list, "- Two", "- Three")
-	p.wantFocus("New task")
-	p.tabTo("All")
-	p.press(kb.ArrowRight)
-	p.press(kb.ArrowRight)
-	p.wantText("region", "To-do list", "Nothing is done yet")
-}
-
 // The list fits a desk and a phone, by day and by night, full, empty and offline, and has
 // no fault that axe finds.
 func TestTodoLooks(t *testing.T) {
@@ -364,4 +283,40 @@ func TestTodoWithoutDemo(t *testing.T) {
 	second := openTodo(b, first.text("group", "Address of this list"))
 	second.click("checkbox", "Done: Milk")
 	wantTodo(t, []todoPage{first, second}, "x Milk")
+}
+
+// A list whose log was replaced by a snapshot is the same for who comes late, for who
+// was there, and for what a closed tab had left.
+func TestTodoOverASnapshot(t *testing.T) {
+	t.Parallel()
+	h, b := startHub(t), startBrowser(t)
+	first := openTodo(b, h.url+"/gallery/todo")
+	address := first.text("group", "Address of this list")
+	channel := "gallery.document.todo." + strings.SplitAfter(address, "list=")[1]
+	first.add("Milk", "Bread")
+	leaver := openTodo(b, address)
+	h.stop()
+	for _, p := range []todoPage{first, leaver} {
+		p.wantState("Offline")
+	}
+	leaver.click("checkbox", "Done: Milk")
+	leaver.add("Left behind")
+	leaver.wantState("2 changes wait")
+	leaver.close()
+
+	h.startAgain()
+	const operations = 450
+	for n := range operations {
+		api[struct{}](h, "publish", fmt.Sprintf(`{"channel": %q, "data": {"by": "program", "n": %d, "make": {"p": {"order": "z"}}, "set": {"p": {"text": "Number %d"}}}}`, channel, n+1, n+1))
+	}
+	eventually(t, "the log is short", func() bool {
+		type page struct{ Publications []struct{} }
+		n := len(api[page](h, "history", fmt.Sprintf(`{"channel": %q, "limit": 1000}`, channel)).Publications)
+		return n > 0 && n <= 210
+	})
+	late := openTodo(b, address)
+	wantTodo(t, []todoPage{first, late}, "x Milk", "- Bread", "- Left behind", "- Number 450")
+	for _, p := range []todoPage{first, late} {
+		p.wantState("All changes are saved")
+	}
 }

@@ -72,13 +72,14 @@ export class Queue {
     return entry;
   }
 
-  /** Forgets an operation, which has come or never will. @param {Entry} entry */
+  /** Forgets an operation, which has come or never will. @param {Entry} entry @returns {boolean} whether it was there */
   remove(entry) {
     const i = this.entries.indexOf(entry);
-    if (i < 0) return;
+    if (i < 0) return false;
     this.entries.splice(i, 1);
     this.#bytes -= entry.bytes;
     this.#storage?.removeItem(this.#key(entry.operation));
+    return true;
   }
 
   /** Goes on under another id, as somebody else has used this one. */

@@ -321,8 +321,7 @@ export class Replica extends Emitter {
       this.#publishAgain.schedule();
       return false;
     }
-    this.#queue.remove(entry);
-    this.#takeBack(entry, error);
+    if (this.#queue.remove(entry)) this.#takeBack(entry, error); // else it has come already: another tab had sent it too
     this.#refresh(touched(entry.parts));
     this.#report();
     return true;

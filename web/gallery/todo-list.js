@@ -163,10 +163,10 @@ export class Tasks {
   #place(id, before) {
     const others = this.#tasks.filter((task) => task.id !== id);
     const at = before === undefined ? others.length : others.findIndex((task) => task.id === before);
-    if (at < 0) return this.#soon();
+    const task = this.#tasks.find((one) => one.id === id);
+    if (at < 0 || !task) return this.#soon(); // somebody has deleted one of them
     const order = between(others[at - 1]?.order ?? '', others[at]?.order ?? '');
-    const text = this.#replica?.objects.get(id)?.text;
-    this.#do(`${text} is number ${at + 1} of ${others.length + 1}`, (list) => list.set(id, {order}));
+    this.#do(`${task.text} is number ${at + 1} of ${others.length + 1}`, (list) => list.set(id, {order}));
   }
 
   /** Drags a row by its grip. @param {PointerEvent} down */
@@ -177,6 +177,7 @@ export class Tasks {
     down.preventDefault();
     this.#dragged = row;
     row.dataset.dragged = '';
+    const {nextElementSibling: was} = row;
     const ended = new AbortController();
     const {signal} = ended;
     /** @param {boolean} kept */
@@ -185,7 +186,7 @@ export class Tasks {
       this.#dragged = null;
       delete row.dataset.dragged;
       const next = row.nextElementSibling;
-      if (kept) this.#place(row.dataset.id ?? '', next instanceof HTMLElement ? next.dataset.id : undefined);
+      if (kept && next !== was) this.#place(row.dataset.id ?? '', next instanceof HTMLElement ? next.dataset.id : undefined);
       this.#soon();
     };
     document.addEventListener('pointermove', ({clientY}) => this.#drag(row, clientY), {signal});

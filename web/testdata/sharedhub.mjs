@@ -1,5 +1,7 @@
 /** A hub with one channel whose clients' messages take as long as the test's dice want. */
 
+import {Document} from './gallery/document.js';
+import {Replica} from './gallery/replica.js';
 import {Emitter, FanfoldError} from './subscription.js';
 
 /** Returns numbers from 0 up to most, the same for the same seed. */
@@ -178,4 +180,49 @@ export class Browser {
     };
     return {locks, kill};
   }
+}
+
+export const CHANNEL = 'gallery.document.test';
+export const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+/** What the objects are, without prototypes, sorted. */
+export function plain(objects) {
+  return Object.fromEntries([...objects].sort(([a], [b]) => (a < b ? -1 : 1)).map(([id, fields]) => [id, {...fields}]));
+}
+
+/** What messages lead to. */
+export function folded(messages) {
+  const document = new Document();
+  for (const {data, info} of messages) document.apply(JSON.parse(JSON.stringify(data)), !info);
+  return document;
+}
+
+export function open(hub, options = {storage: null}) {
+  const client = new SharedClient(hub);
+  const replica = new Replica(client, CHANNEL, options);
+  const errors = [];
+  replica.on('error', (error) => errors.push(error.message));
+  return {client, replica, errors};
+}
+
+/** Moves everything to where it goes. */
+export async function calm(...tabs) {
+  for (let quiet = 0; quiet < 3; quiet++) {
+    for (const {client} of tabs) {
+      while (client.up.length + client.down.length > 0) {
+        quiet = 0;
+        client.move(true);
+        client.move(false);
+        await settled();
+      }
+    }
+    await settled();
+  }
+}
+
+export async function connected(hub, options) {
+  const tab = open(hub, options);
+  tab.client.connect();
+  await calm(tab);
+  return tab;
 }
