@@ -1,11 +1,12 @@
 import {Chat} from './chat.js';
-import {helloLine, word} from './curl.js';
+import {helloLine} from './curl.js';
 import {copies, fill, findElement} from './dom.js';
 import {Echo} from './echo.js';
 import {needsCredential} from './fanfold.js';
 import {Feed, isPattern} from './feed.js';
 import {Notifications} from './notifications.js';
 import {Page} from './page.js';
+import {word} from './shell.js';
 
 const DEFAULT_CHANNEL = 'news';
 

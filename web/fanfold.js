@@ -142,9 +142,14 @@ export class Fanfold extends Emitter {
     this.#send([this.#command('unsubscribe', {channel: sub.channel}), ...this.#subscribeCommands(sub)]);
   }
 
-  /** Resolves once the message is stored. @param {string} channel @param {any} data */
-  publish(channel, data) {
-    return this.call('publish', {channel, data});
+  /**
+   * Resolves once the message is stored, or delivered if the channel is live.
+   * @param {string} channel
+   * @param {any} data
+   * @param {{excludeSelf?: boolean}} [options] excludeSelf spares this client its own message
+   */
+  publish(channel, data, {excludeSelf} = {}) {
+    return this.call('publish', {channel, data, exclude_self: excludeSelf});
   }
 
   /**

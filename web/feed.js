@@ -1,5 +1,5 @@
 import {control, fill, find, findElement, messageOf, onSubmit, stamp, tell} from './dom.js';
-import {contentOf, dataOf} from './message.js';
+import {contentOf, dataOf, missed} from './message.js';
 import {Timeline} from './timeline.js';
 
 /**
@@ -250,9 +250,4 @@ export class Feed {
 /** @param {string} name */
 export function isPattern(name) {
   return /[*>]/.test(name);
-}
-
-/** @param {number} count */
-export function missed(count) {
-  return `${count} missed ${count === 1 ? 'message' : 'messages'}`;
 }

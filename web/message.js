@@ -92,3 +92,8 @@ export function dataOf(input) {
     return input;
   }
 }
+
+/** @param {number} count */
+export function missed(count) {
+  return `${count} missed ${count === 1 ? 'message' : 'messages'}`;
+}

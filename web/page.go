@@ -16,6 +16,7 @@ type Example struct {
 
 // examples are shown in this order.
 var examples = []Example{
+	{"board", "Whiteboard", "Draw, write notes and move things about together, also while offline: every board ends up the same."},
 	{"todo", "To-do list", "One list in all tabs and on all devices; what you change offline is sent when the hub is back."},
 	{"game", "Multiplayer game", "Paper planes for any number of tabs and phones, with one referee in the hub"},
 }

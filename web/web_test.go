@@ -16,7 +16,7 @@ import (
 
 // maxPageBytes keeps the page quick to load: what a browser that takes gzip
 // transfers for its first view of it.
-const maxPageBytes = 60_000
+const maxPageBytes = 80_000
 
 func get(t *testing.T, method, target string, header ...string) *httptest.ResponseRecorder {
 	t.Helper()
