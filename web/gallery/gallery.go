@@ -69,12 +69,12 @@ type example interface {
 
 // New makes the examples, which do nothing yet.
 func New(c Config) *Gallery {
-	return &Gallery{examples: []example{}}
+	return &Gallery{examples: []example{newCompletion(buildIndex, c.Logger)}}
 }
 
 // Rules say how the channels of the examples are kept. They go before a hub's own.
 func Rules() hub.Rules {
-	return hub.Rules{}
+	return completionRules()
 }
 
 // Methods are the calls of all examples by their names. They answer before and after
