@@ -17,6 +17,7 @@ type Example struct {
 // examples are shown in this order.
 var examples = []Example{
 	{"completion", "Auto-completion", "With every key the hub searches the names of all Unicode characters. Copy one here, and it is at hand in your other tabs."},
+	{"queues", "Message queues", "MQTT topics and AMQP queues, live as a tree with rates and curves, and the lines that join your broker to the hub."},
 }
 
 // Server reports whether the example has a side in the hub.
