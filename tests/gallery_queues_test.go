@@ -124,6 +124,11 @@ func TestGalleryQueuesWithMosquitto(t *testing.T) {
 		p.wantText("tree", "Topics", "23.25")
 	}
 	first.wantText("log", "Messages of this topic", "21.5", "22", "23.25")
+	waitForSubscribers(h, "mqtt.lights.hall", 1)
+	h.publish("mqtt.lights.hall", "off")
+	if got := receive(t, heard, "what was published after the restart"); got != "lights/hall off" {
+		t.Errorf("the broker's subscriber heard %q", got)
+	}
 }
 
 // Whatever publishes to those channels is shown: to who is there, to who comes later and
@@ -139,7 +144,7 @@ func TestGalleryQueues(t *testing.T) {
 		h.publish(fmt.Sprintf("mqtt.hall.lamp%d", i%3), strconv.Itoa(i))
 	}
 	p.wantText("tree", "Topics", "lamp0", "27", "lamp2", "29")
-	p.wantText("region", "Topics", "4")
+	p.wantText("region", "Topics", "4 in all")
 	if curves := p.evaluate(`String([...document.querySelectorAll("polyline")].filter((line) => line.getAttribute("points").split(" ").length === 10).length)`); curves != "3" {
 		t.Errorf("%s topics have a curve of ten numbers, not 3", curves)
 	}
@@ -227,7 +232,7 @@ func (p *tab) clickRow(key string) {
 	p.t.Helper()
 	at := p.evaluate(`(() => {
 		const row = document.querySelector('[data-key="` + key + `"]');
-		row.scrollIntoView({block: "center"});
+		row.scrollIntoView({block: "nearest"});
 		const {x, y, width, height} = row.getBoundingClientRect();
 		return [x + width / 4, y + height / 2].join(" ");
 	})()`)

@@ -98,7 +98,7 @@ function draw() {
     drawing = false;
     tree.draw(control(filter, 'filter').value);
     const dropped = topics.dropped ? `, ${topics.dropped} silent ones left out` : '';
-    fill(stage, 'count', `${topics.size || 'none yet'}${dropped}`);
+    fill(stage, 'count', `${topics.size || 'none yet'}${topics.size ? ' in all' : ''}${dropped}`);
     findElement(stage, '[data-part=nothing]').hidden = topics.size > 0;
   });
 }
