@@ -29,7 +29,9 @@ export const channelOfQueue = (queue) => `amqp.${queue}`;
 export function fromMQTT(base, {host, port}, filter, bearer) {
   return `mosquitto_sub -h ${word(host)} -p ${word(port)} -t ${word(filter)} -F '%t %p' |
 while read -r topic payload; do
-  curl -sS -o /dev/null ${RETRY} ${token(bearer)}--data-raw "$payload" ${word(base)}mqtt."$(printf %s "$topic" | tr / .)"
+  curl -sS -o /dev/null ${token(bearer)}--data-raw "$payload" \\
+    ${RETRY} \\
+    ${word(base)}mqtt."$(printf %s "$topic" | tr / .)"
 done`;
 }
 
@@ -39,7 +41,8 @@ done`;
  * @param {string} base @param {Server} server @param {string} topic @param {boolean} bearer
  */
 export function toMQTT(base, {host, port}, topic, bearer) {
-  return `while sleep 1; do curl -sN ${token(bearer)}${word(`${channelURL(base, channelOfTopic(topic))}/raw`)}; done | grep --line-buffered . |
+  return `while sleep 1; do curl -sN ${token(bearer)}${word(`${channelURL(base, channelOfTopic(topic))}/raw`)}; done |
+grep --line-buffered . |
 mosquitto_pub -h ${word(host)} -p ${word(port)} -t ${word(topic)} -l`;
 }
 
@@ -50,12 +53,15 @@ mosquitto_pub -h ${word(host)} -p ${word(port)} -t ${word(topic)} -l`;
  */
 export function fromAMQP(base, {host, port}, queue, bearer) {
   return `amqp-consume -s ${word(host)} --port ${word(port)} -q ${word(queue)} -- \\
-  curl -sSf -o /dev/null ${RETRY} ${token(bearer)}--data-binary @- ${word(channelURL(base, channelOfQueue(queue)))}`;
+  curl -sSf -o /dev/null ${token(bearer)}--data-binary @- \\
+    ${RETRY} \\
+    ${word(channelURL(base, channelOfQueue(queue)))}`;
 }
 
 /** Publishes each message of the queue's channel to the queue. @param {string} base @param {Server} server @param {string} queue @param {boolean} bearer */
 export function toAMQP(base, {host, port}, queue, bearer) {
-  return `while sleep 1; do curl -sN ${token(bearer)}${word(`${channelURL(base, channelOfQueue(queue))}/raw`)}; done | grep --line-buffered . |
+  return `while sleep 1; do curl -sN ${token(bearer)}${word(`${channelURL(base, channelOfQueue(queue))}/raw`)}; done |
+grep --line-buffered . |
 amqp-publish -s ${word(host)} --port ${word(port)} -r ${word(queue)} -p -l`;
 }
 

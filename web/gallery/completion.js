@@ -41,7 +41,10 @@ const latest = new Latest((text) => {
 field.addEventListener('input', ask);
 form.addEventListener('reset', () => setTimeout(() => (ask(), field.focus())));
 form.addEventListener('submit', (event) => (event.preventDefault(), choose(active)));
-page.hub.on('state', ({state}) => state === 'connected' && ask());
+page.hub.on('state', ({state}) => {
+  if (state === 'connected') ask();
+  else if (field.value !== '') fill(form, 'timing', 'As it was. What you type is asked when the hub is back.');
+});
 
 /** Asks for what is typed. Nothing is a question too: the hub makes its index if it has none. */
 function ask() {

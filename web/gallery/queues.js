@@ -27,6 +27,8 @@ const tree = new Tree(findElement(stage, '[data-part=tree]'), topics, (channel) 
 let chosen = '';
 let newest = 0; // offset of the chosen topic's last stored message that is shown
 let drawing = false;
+/** @type {Set<string> | undefined} channels to be drawn; undefined: all */
+let changed = new Set();
 
 for (const pattern of PATTERNS) follow(page.hub.subscribe(pattern));
 
@@ -87,16 +89,18 @@ function take({channel = '', data, time = Date.now(), offset = 0}) {
   if (offset && known && known.offset >= offset) return; // history read again has it twice
   const topic = topics.take(channel, contentOf(data).text, time, offset);
   if (channel === chosen) showMessage(topic.text, time, offset);
+  changed?.add(channel);
   draw();
 }
 
-/** Draws within a frame; a hidden tab once it is seen. */
+/** Draws what has changed within a frame; a hidden tab once it is seen. */
 function draw() {
   if (drawing) return;
   drawing = true;
   requestAnimationFrame(() => {
     drawing = false;
-    tree.draw(control(filter, 'filter').value);
+    tree.draw(control(filter, 'filter').value, changed);
+    changed = new Set();
     const dropped = topics.dropped ? `, ${topics.dropped} silent ones left out` : '';
     fill(stage, 'count', `${topics.size || 'none yet'}${topics.size ? ' in all' : ''}${dropped}`);
     findElement(stage, '[data-part=nothing]').hidden = topics.size > 0;
@@ -105,7 +109,7 @@ function draw() {
 
 filter.addEventListener('input', draw);
 filter.addEventListener('submit', (event) => event.preventDefault());
-setInterval(draw, 1_000); // ages and rates
+setInterval(() => (changed = undefined, draw()), 1_000); // ages and rates
 page.hub.on('state', ({state}) => {
   fill(stage, 'state', state === 'connected' ? '' : 'Not connected: this is how it was. What comes meanwhile is shown later, as far as the hub keeps it.').hidden = false;
 });

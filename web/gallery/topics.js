@@ -26,6 +26,8 @@ export class Topics {
   #rates = new Map();
   /** @type {Set<string>} keys of nodes whose children are hidden */
   #closed = new Set();
+  /** What rows has answered last; none is to be answered again once the tree has another shape. */
+  #shape = {filter: '', rows: /** @type {Node[] | null} */ (null)};
   #most;
 
   /** @param {number} [most] topics to keep */
@@ -50,7 +52,7 @@ export class Topics {
    * @param {number} [offset] 0: not stored
    */
   take(channel, text, time, offset = 0) {
-    const topic = this.#topics.get(channel) ?? {channel, text: '', time: 0, count: 0, recent: [], numbers: []};
+    const topic = this.#topics.get(channel) ?? this.#add(channel);
     const since = Math.max(0, time - topic.time);
     this.#rates.set(channel, (this.#rates.get(channel) ?? 0) * Math.exp(-since / FADE) + 1_000 / FADE);
     topic.text = text.slice(0, LONGEST);
@@ -67,6 +69,7 @@ export class Topics {
 
   /** Forgets the channels that begin so: there are other messages in their place. @param {string} beginning */
   forget(beginning) {
+    this.#shape.rows = null;
     for (const channel of this.#topics.keys()) {
       if (!channel.startsWith(beginning)) continue;
       this.#topics.delete(channel);
@@ -81,26 +84,39 @@ export class Topics {
 
   /** Shows or hides what is below a node. @param {string} key */
   toggle(key) {
+    this.#shape.rows = null;
     if (!this.#closed.delete(key)) this.#closed.add(key);
   }
 
+  /** @param {string} channel @returns {Topic} */
+  #add(channel) {
+    this.#shape.rows = null;
+    return {channel, text: '', time: 0, count: 0, recent: [], numbers: []};
+  }
+
   /**
-   * The tree as rows, in order. A filter leaves the topics whose channel has it in it, all open.
+   * The tree as rows, in order: the same array as long as only messages have come. A filter leaves
+   * the topics whose channel has it in it, all open.
    * @param {string} [filter]
-   * @returns {Node[]}
    */
   rows(filter = '') {
+    if (!this.#shape.rows || this.#shape.filter !== filter) this.#shape = {filter, rows: this.#build(filter)};
+    return this.#shape.rows ?? [];
+  }
+
+  /** @param {string} filter @returns {Node[]} */
+  #build(filter) {
     const wanted = filter.trim().toLowerCase();
     const channels = [...this.#topics.keys()].filter((channel) => channel.toLowerCase().includes(wanted));
     /** @type {Map<string, Node>} */
     const nodes = new Map();
-    for (const channel of channels.sort(byTokens)) this.#add(nodes, channel);
+    for (const channel of channels.sort(byTokens)) this.#addNodes(nodes, channel);
     for (const node of nodes.values()) if (node.below > 0) node.open = wanted !== '' || !this.#closed.has(node.key);
     return [...nodes.values()].filter(({key}) => ancestors(key).every((above) => nodes.get(above)?.open));
   }
 
   /** @param {Map<string, Node>} nodes @param {string} channel */
-  #add(nodes, channel) {
+  #addNodes(nodes, channel) {
     for (const key of [...ancestors(channel), channel]) {
       const node = nodes.get(key) ?? {
         key, label: key.slice(key.lastIndexOf('.') + 1), level: key.split('.').length, topic: this.#topics.get(key) ?? null, below: 0, open: null,
@@ -115,6 +131,7 @@ export class Topics {
       if (this.#topics.size <= this.#most) return;
       this.#topics.delete(channel);
       this.#rates.delete(channel);
+      this.#shape.rows = null;
       this.dropped++;
       if (this.#closed.size > this.#most) this.#closed.clear();
     }
@@ -133,13 +150,15 @@ function ancestors(channel) {
   return tokens.slice(1).map((_, i) => tokens.slice(0, i + 1).join('.'));
 }
 
+const collator = new Intl.Collator(undefined, {numeric: true});
+
 /** Orders channels so that what is below a token follows it. @param {string} a @param {string} b */
 function byTokens(a, b) {
   const [left, right] = [a.split('.'), b.split('.')];
   const differs = left.findIndex((token, i) => token !== right[i]);
   if (differs < 0) return left.length - right.length;
   const [x, y] = [left[differs] ?? '', right[differs]];
-  return y === undefined ? 1 : x.localeCompare(y, undefined, {numeric: true}) || (x < y ? -1 : 1);
+  return y === undefined ? 1 : collator.compare(x, y) || (x < y ? -1 : 1);
 }
 
 /** The number that a message is, such as 21.5 or "21.5 °C"; null if it is none. @param {string} text */

@@ -34,13 +34,20 @@ export class Tree {
     root.addEventListener('keydown', (event) => this.#pressed(event));
   }
 
-  /** Shows the topics as they are now. @param {string} filter */
-  draw(filter) {
+  /**
+   * Shows the topics as they are now.
+   * @param {string} filter
+   * @param {Set<string>} [changed] channels that have changed; without it, all may have
+   */
+  draw(filter, changed) {
     const now = Date.now();
+    const before = this.#nodes;
     this.#filter = filter;
     this.#nodes = this.#topics.rows(filter);
-    this.#arrange();
-    for (const node of this.#nodes) this.#drawRow(node, now);
+    if (this.#nodes !== before) this.#arrange();
+    for (const node of this.#nodes) {
+      if (this.#nodes !== before || !changed || changed.has(node.key)) this.#drawRow(node, now);
+    }
     if (!this.#rows.has(this.#current)) this.#focusable(this.#nodes[0]?.key ?? '');
   }
 

@@ -31,7 +31,7 @@ function ran(block) {
 
 test('a block runs the broker’s tools and curl as meant', () => {
   assert.deepEqual(ran(fromMQTT(BASE, SERVER, 'house/#', false)), [
-    `curl [-sS] [-o] [/dev/null] ${RETRY} [--data-raw] [{"on": "it's $HOME"}] [${BASE}mqtt.house.hall.light]`,
+    `curl [-sS] [-o] [/dev/null] [--data-raw] [{"on": "it's $HOME"}] ${RETRY} [${BASE}mqtt.house.hall.light]`,
     'mosquitto_sub [-h] [broker.example] [-p] [1883] [-t] [house/#] [-F] [%t %p]',
   ]);
   assert.deepEqual(ran(toMQTT(BASE, SERVER, 'lights/hall', false)), [
@@ -39,7 +39,7 @@ test('a block runs the broker’s tools and curl as meant', () => {
     'mosquitto_pub [-h] [broker.example] [-p] [1883] [-t] [lights/hall] [-l]',
   ]);
   assert.deepEqual(ran(fromAMQP(BASE, SERVER, 'orders', false)), [
-    `amqp-consume [-s] [broker.example] [--port] [1883] [-q] [orders] [--] [curl] [-sSf] [-o] [/dev/null] ${RETRY} [--data-binary] [@-] [${BASE}amqp.orders]`,
+    `amqp-consume [-s] [broker.example] [--port] [1883] [-q] [orders] [--] [curl] [-sSf] [-o] [/dev/null] [--data-binary] [@-] ${RETRY} [${BASE}amqp.orders]`,
   ]);
   assert.deepEqual(ran(toAMQP(BASE, SERVER, 'tasks', false)), [
     'amqp-publish [-s] [broker.example] [--port] [1883] [-r] [tasks] [-p] [-l]',

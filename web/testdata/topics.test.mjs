@@ -26,6 +26,20 @@ test('what is below a closed node is hidden, unless a filter asks for it', () =>
   assert.equal(topics.rows()[0].below, 3);
 });
 
+test('the rows stay the same as long as only messages come', () => {
+  const topics = new Topics(3);
+  for (const channel of ['a.b', 'a.c']) topics.take(channel, '1', 1);
+  const rows = topics.rows();
+  topics.take('a.b', '2', 2);
+  assert.equal(topics.rows(), rows);
+  assert.equal(rows[1].topic.text, '2');
+  for (const change of [() => topics.take('d', '', 3), () => topics.toggle('a'), () => topics.forget('d'), () => ['x', 'y', 'z'].forEach((c) => topics.take(c, '', 4))]) {
+    const before = topics.rows();
+    change();
+    assert.notEqual(topics.rows(), before);
+  }
+});
+
 test('the longest silent are dropped, and counted', () => {
   const topics = new Topics(3);
   for (const channel of ['a', 'b', 'c', 'a', 'd', 'e']) topics.take(channel, channel, 1);

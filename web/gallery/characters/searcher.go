@@ -5,8 +5,8 @@ import "context"
 // Searcher finds characters as they are typed. A backend elsewhere, such as
 // Elasticsearch, can take the place of [Index] by implementing it.
 //
-// Search answers within the time of its ctx or returns ctx's error; who typed on
-// cancels it. It returns at most q.Limit results, best first, and always the same for the
+// Search answers within the time of its ctx or returns ctx's error, soon after ctx has
+// ended. It returns at most q.Limit results, best first, and always the same for the
 // same query, so that a list does not jump. The text is what somebody typed: every
 // character in it stands for itself, and none is an operator. Nothing found is no error.
 //
