@@ -9,6 +9,7 @@ import (
 
 	"fanfold/tests/need"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp/kb"
 )
 
@@ -148,5 +149,16 @@ func (p *tab) checkWithAxe(state string) {
 		need.Missing(p.t, "needs npm ci in tests/clients, which tests/run does: %v", err)
 	}
 	p.run(string(axe))
-	p.wantAccessible(state)
+	for _, scheme := range []string{"light", "dark"} {
+		if _, err := call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}},
+		}); err != nil {
+			p.t.Fatal(err)
+		}
+		found := p.await(`axe.run({rules: {"target-size": {enabled: true}}}).then(({violations}) => violations.flatMap(({id, nodes}) =>
+			nodes.map((n) => id + ": " + n.target + ": " + n.failureSummary)).join("\n"))`)
+		if found != "" {
+			p.t.Errorf("%s, %s: %s", state, scheme, found)
+		}
+	}
 }
