@@ -19,6 +19,8 @@ var examples = []Example{
 	{"board", "Whiteboard", "Draw, write notes and move things about together, also while offline: every board ends up the same."},
 	{"todo", "To-do list", "One list in all tabs and on all devices; what you change offline is sent when the hub is back."},
 	{"game", "Multiplayer game", "Paper planes for any number of tabs and phones, with one referee in the hub"},
+	{"completion", "Auto-completion", "With every key the hub searches the names of all Unicode characters. Copy one here, and it is at hand in your other tabs."},
+	{"queues", "Message queues", "MQTT topics and AMQP queues, live as a tree with rates and curves, and the lines that join your broker to the hub."},
 }
 
 // Server reports whether the example has a side in the hub.

@@ -72,6 +72,7 @@ func New(c Config) *Gallery {
 	return &Gallery{examples: []example{
 		newDocuments(c),
 		newGame(c.Client, c.Logger),
+		newCompletion(buildIndex, c.Logger),
 	}}
 }
 
@@ -81,6 +82,7 @@ func Rules() hub.Rules {
 		{Name: "gallery-live", Channels: "gallery.live.>", Live: true, Slow: hub.SlowDropOldest},
 		documentRule(),
 		gameRule(),
+		completionRule(),
 	}
 }
 
