@@ -1,4 +1,5 @@
-import {channelURL, word} from '../curl.js';
+import {channelURL} from '../curl.js';
+import {word} from '../shell.js';
 
 /**
  * Lines for a shell that join a broker to the hub by the broker's own tools. They know nothing of the

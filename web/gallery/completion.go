@@ -54,7 +54,7 @@ func buildIndex(ctx context.Context, progress func(float64)) (characters.Searche
 	return characters.Build(ctx, progress)
 }
 
-// completionRules keep what was copied last, for who comes later.
+// completionRule keeps what was copied last, for who comes later.
 func completionRule() hub.Rule {
 	copied := hub.DefaultRule()
 	copied.Name, copied.Channels, copied.Messages = "gallery-copied", completionCopied, 24
