@@ -69,6 +69,9 @@ func (h *hub) gallery() (pages []galleryPage) {
 		source := h.do("GET", "/gallery/"+card[1]+".go", "")
 		pages = append(pages, galleryPage{name: card[1], url: h.url + "/gallery/" + card[1], server: source.status == 200})
 	}
+	if len(pages) == 0 {
+		h.t.Fatal("the gallery's list is empty")
+	}
 	return pages
 }
 

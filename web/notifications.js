@@ -1,5 +1,6 @@
 import {control, copies, fill, find, findElement, onSubmit, stamp} from './dom.js';
 import {curlLine, notificationRequest, send} from './curl.js';
+import {System} from './system.js';
 import {fillExtras} from './timeline.js';
 
 /** @typedef {import('./message.js').Content} Content */
@@ -16,6 +17,7 @@ export class Notifications {
   #line = findElement(this.#root, '[data-part=curl]');
   #allow = find(this.#root, '[data-part=allow]', HTMLButtonElement);
   #toasts = findElement(document, '[data-part=toasts]');
+  #system;
   #base;
   #token;
 
@@ -26,6 +28,7 @@ export class Notifications {
   constructor(base, token) {
     this.#base = base;
     this.#token = token;
+    this.#system = new System(base, () => this.#explain('This browser shows no system notifications for pages.'));
     onSubmit(this.#form, () => this.#send());
     this.#form.addEventListener('input', () => this.#showLine());
     copies(findElement(this.#root, '[data-part=copy]'), this.#line);
@@ -40,14 +43,26 @@ export class Notifications {
     this.#showLine();
   }
 
+  /** Which channels and patterns the page shows, so that no other tab need tell of them. @param {string[]} channels */
+  shown(channels) {
+    this.#system.watch(channels);
+  }
+
   /**
-   * Shows a notification that has arrived.
+   * Shows a notification that has arrived, in place of an earlier one with its tag.
    * @param {string} channel
    * @param {Content} content
+   * @param {string} tag
    */
-  show(channel, content) {
-    this.#toast(channel, content);
-    if (document.hidden) this.#showSystem(channel, content);
+  show(channel, content, tag) {
+    this.#toast(channel, content, tag);
+    this.#system.show(channel, content, tag);
+  }
+
+  /** Takes a notification away: it was deleted, or read elsewhere. @param {string} tag */
+  dismiss(tag) {
+    this.#toastOf(tag)?.remove();
+    this.#system.close(tag);
   }
 
   #request() {
@@ -79,9 +94,16 @@ export class Notifications {
     return `${reply.duplicate ? 'Was sent' : 'Sent'} to ${channel}${reply.offset ? `, offset ${reply.offset}` : ''}.`;
   }
 
-  /** @param {string} channel @param {Content} content */
-  #toast(channel, content) {
+  /** @param {string} tag */
+  #toastOf(tag) {
+    return [...this.#toasts.children].find((toast) => /** @type {HTMLElement} */ (toast).dataset.tag === tag);
+  }
+
+  /** @param {string} channel @param {Content} content @param {string} tag */
+  #toast(channel, content, tag) {
     const toast = stamp('toast');
+    this.#toastOf(tag)?.remove();
+    toast.dataset.tag = tag;
     toast.dataset.priority = String(content.priority);
     fill(toast, 'channel', channel);
     fill(toast, 'priority', PRIORITY_NAMES[content.priority] ?? '');
@@ -94,27 +116,14 @@ export class Notifications {
     if (content.priority < URGENT) dismissLater(toast);
   }
 
-  /** @param {string} channel @param {Content} content */
-  #showSystem(channel, {title, text, click}) {
-    if (!('Notification' in window) || Notification.permission !== 'granted') return;
-    try {
-      const shown = new Notification(title || channel, {body: text, tag: `${channel} ${text}`});
-      shown.onclick = () => (click ? open(click, '_blank', 'noopener') : focus());
-    } catch { // phones allow them from a service worker only
-      this.#explain('This browser shows no system notifications for pages.');
-    }
-  }
-
   async #ask() {
-    await Notification.requestPermission();
+    await this.#system.ask();
     this.#showPermission();
   }
 
   #showPermission() {
-    if (!('Notification' in window && isSecureContext)) {
-      return this.#explain('System notifications need https or this machine’s own address.');
-    }
-    switch (Notification.permission) {
+    switch (this.#system.permission) {
+      case 'unavailable': return this.#explain('System notifications need https or this machine’s own address.');
       case 'granted': return this.#explain('System notifications appear while this tab is hidden.');
       case 'denied': return this.#explain('System notifications are blocked in this browser’s settings.');
     }

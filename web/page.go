@@ -15,7 +15,10 @@ type Example struct {
 }
 
 // examples are shown in this order.
-var examples = []Example{}
+var examples = []Example{
+	{"notifications", "Notifications", "Send one with curl or from the page; it pops up in every tab, and on the screen while they are all hidden."},
+	{"chat", "Chat", "Rooms for any number of people: who is here, who comes and goes, and who is typing."},
+}
 
 // Server reports whether the example has a side in the hub.
 func (e Example) Server() bool { return e.has(".go") }
@@ -61,7 +64,7 @@ func render() map[string][]byte {
 
 // page executes the layout with the templates of these files.
 func page(v view, files ...string) []byte {
-	files = append([]string{"parts/layout.html", "parts/notifications.html", "parts/chat.html"}, files...)
+	files = append([]string{"parts/layout.html", "parts/messages.html", "parts/notifications.html", "parts/chat.html"}, files...)
 	var b bytes.Buffer
 	t := template.Must(template.ParseFS(embedded, files...))
 	if err := t.ExecuteTemplate(&b, "layout", v); err != nil {

@@ -74,7 +74,9 @@ func New(c Config) *Gallery {
 
 // Rules say how the channels of the examples are kept. They go before a hub's own.
 func Rules() hub.Rules {
-	return hub.Rules{}
+	return hub.Rules{
+		{Name: "gallery-live", Channels: "gallery.live.>", Live: true, Slow: hub.SlowDropOldest},
+	}
 }
 
 // Methods are the calls of all examples by their names. They answer before and after
