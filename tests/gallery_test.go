@@ -231,6 +231,7 @@ func (p *tab) tabTo(selector string) {
 		p.press("\t")
 		at := p.evaluate(fmt.Sprintf(`(() => {
 			const e = document.activeElement;
+			if (e === document.body) return 'outside'; // behind the page's end
 			const {outlineStyle, outlineWidth} = getComputedStyle(e);
 			if (!e.matches(':focus-visible') || outlineStyle === 'none' || parseFloat(outlineWidth) < 1) return 'hidden ' + (e.outerHTML ?? '').slice(0, 120);
 			return e.closest(%q) ? 'inside' : 'outside';

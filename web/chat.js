@@ -182,7 +182,8 @@ export class Chat {
     this.#showPeople();
     this.#log.soon(() => {
       if (before && before.row === this.#log.list.lastElementChild) {
-        before.row.replaceWith(eventRow(`${before.name} is now ${name}`));
+        if (before.name === name) before.row.remove();
+        else before.row.replaceWith(eventRow(`${before.name} is now ${name}`));
       } else if (info.client !== this.#hub.id) {
         this.#add(eventRow(`${name} joined`));
       }

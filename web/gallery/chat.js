@@ -18,6 +18,7 @@ const rooms = new Set([LOBBY]);
 const chat = new Chat(hub, page.identity, (name) => {
   page.rename(name);
   chat.introduce(page.identity);
+  typing?.introduce(page.identity);
 });
 /** @type {Typing | undefined} */
 let typing;
@@ -48,7 +49,7 @@ function enter() {
   }
   chat.enter(`chat.${room}`);
   typing?.leave();
-  typing = new Typing(hub, room, (text) => (findElement(stage, '[data-part=typing]').textContent = text));
+  typing = new Typing(hub, room, page.identity, (text) => (findElement(stage, '[data-part=typing]').textContent = text));
   show(room);
 }
 
@@ -68,7 +69,9 @@ function show(room) {
   const others = [...rooms].slice(0, MOST_ROOMS - 1);
   rooms.clear();
   for (const name of [room, ...others]) rooms.add(name);
-  findElement(stage, '[data-part=rooms]').replaceChildren(...[...rooms].sort().map((name) => chip(name, name === room)));
+  const list = findElement(stage, '[data-part=rooms]');
+  list.hidden = rooms.size === 1;
+  list.replaceChildren(...[...rooms].sort().map((name) => chip(name, name === room)));
   fill(stage, 'room', room);
   const again = find(document, '[data-part=again]', HTMLAnchorElement);
   again.href = `#${encodeURIComponent(room)}`;

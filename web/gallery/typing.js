@@ -22,18 +22,24 @@ export class Typing {
   /**
    * @param {import('../fanfold.js').Fanfold} hub
    * @param {string} room
+   * @param {{name: string}} identity of the reader
    * @param {(text: string) => void} show is told who is typing; '': nobody
    */
-  constructor(hub, room, show) {
+  constructor(hub, room, identity, show) {
     this.#hub = hub;
     this.#channel = `gallery.live.typing.${room}`;
     this.#show = show;
-    this.#sub = hub.subscribe(this.#channel);
+    this.#sub = hub.subscribe(this.#channel, {data: identity});
     const until = this.#left.signal;
     this.#sub.on('message', (publication) => this.#hear(publication), until);
     this.#sub.on('suspended', () => this.#forgetAll(), until);
     this.#sub.on('ended', (error) => show(`Who is typing can’t be shown: ${error.message}.`), until);
     show('');
+  }
+
+  /** Goes by another name. @param {{name: string}} identity */
+  introduce(identity) {
+    this.#hub.renew(this.#sub, identity);
   }
 
   /** Takes note of what is in the field now. @param {string} text that is not sent yet */
