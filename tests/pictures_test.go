@@ -65,6 +65,8 @@ func (p *tab) takePictures(prefix string, narrow func()) {
 			narrow()
 		}
 		p.run("document.activeElement.blur(); scrollTo(0, 0)")
+		p.await(`Promise.all(document.getAnimations().filter(({effect}) => Number.isFinite(effect.getComputedTiming().endTime))
+			.map(({finished}) => finished.catch(() => {}))).then(() => "")`)
 		p.picture(filepath.Join(folder, prefix+look.name+".png"))
 	}
 	p.do("resize", chromedp.EmulateViewport(1280, 1000, chromedp.EmulateScale(2)))

@@ -22,6 +22,8 @@ export class System {
   /** @type {string[]} channels and patterns that the page shows */
   #channels = [];
   #release = () => {};
+  /** Settles once the locks have been released. @type {Promise<unknown>} */
+  #released = Promise.resolve();
   /** @type {Promise<ServiceWorkerRegistration | null> | null} null: not asked for yet */
   #worker = null;
 
@@ -48,6 +50,7 @@ export class System {
 
   /** Says what the page shows from now on. @param {string[]} channels and patterns */
   watch(channels) {
+    if (String(channels) === String(this.#channels)) return;
     this.#channels = channels;
     this.#look();
   }
@@ -59,7 +62,9 @@ export class System {
    * @param {string} tag
    */
   async show(channel, {title, text, click, priority}, tag) {
-    if (!document.hidden || this.permission !== 'granted' || await isInView(channel)) return;
+    if (!document.hidden || this.permission !== 'granted') return;
+    await this.#released; // else this tab would take itself for one in view
+    if (await isInView(channel) || !document.hidden) return;
     /** @type {NotificationOptions & {data: Origin}} */
     const options = {
       body: text, tag, silent: priority <= QUIET, requireInteraction: priority >= URGENT,
@@ -94,11 +99,12 @@ export class System {
 
   /** Holds the locks of what is in view, and takes away the notifications of that. */
   async #look() {
-    this.#release();
-    if (document.hidden || !navigator.locks) return;
+    const release = this.#release;
+    if (document.hidden || !navigator.locks) return release();
     const held = new Promise((resolve) => (this.#release = () => resolve(null)));
     const channels = this.#channels;
-    for (const name of channels) navigator.locks.request(LOCK + name, {mode: 'shared'}, () => held);
+    this.#released = Promise.all(channels.map((name) => navigator.locks.request(LOCK + name, {mode: 'shared'}, () => held)));
+    release(); // only now: other tabs see no gap
     const registration = await this.#worker;
     for (const shown of await registration?.getNotifications() ?? []) {
       if (channels.some((name) => covers(name, shown.data?.channel ?? ''))) shown.close();
@@ -121,7 +127,7 @@ async function register(scope) {
 
 /** Whether a tab that shows a channel is in view. @param {string} channel */
 async function isInView(channel) {
-  const {held = []} = await navigator.locks.query();
+  const {held = []} = await navigator.locks?.query() ?? {};
   return held.some(({name = ''}) => name.startsWith(LOCK) && covers(name.slice(LOCK.length), channel));
 }
 
