@@ -14,7 +14,8 @@ import {contentOf, senderOf, sequenceOf} from './message.js';
 
 const LOBBY = 'chat.lobby';
 const FIRST = 20; // messages read from history on opening
-const MOST_ROWS = 500;
+const MOST_ROWS = 500; // the oldest go when there are more,
+const AT_ONCE = 50; // so many at a time, since all that are left have to move
 
 /** Chat is a room: the messages of one channel, and its presence. */
 export class Chat {
@@ -227,6 +228,7 @@ export class Chat {
   /** @param {Element} row */
   #add(row) {
     this.#log.list.append(row);
+    if (this.#log.list.childElementCount <= MOST_ROWS + AT_ONCE) return;
     while (this.#log.list.childElementCount > MOST_ROWS) this.#log.list.firstElementChild?.remove();
     for (const id of this.#said.keys()) {
       if (this.#said.size <= 2 * MOST_ROWS) break;

@@ -1,14 +1,9 @@
-import {control, copies, fill, find, findElement, onSubmit, stamp} from './dom.js';
+import {control, copies, fill, find, findElement, onSubmit} from './dom.js';
 import {curlLine, notificationRequest, send} from './curl.js';
 import {System} from './system.js';
-import {fillExtras} from './timeline.js';
+import {Toasts} from './toasts.js';
 
 /** @typedef {import('./message.js').Content} Content */
-
-const MOST_TOASTS = 3;
-const SHOWN = 7_000; // ms; the most urgent ones stay until dismissed
-const URGENT = 5;
-const PRIORITY_NAMES = ['', 'min priority', 'low priority', '', 'high priority', 'max priority'];
 
 /** Notifications sends them by HTTP, as curl would, and shows those that arrive. */
 export class Notifications {
@@ -16,7 +11,7 @@ export class Notifications {
   #form = find(this.#root, 'form', HTMLFormElement);
   #line = findElement(this.#root, '[data-part=curl]');
   #allow = find(this.#root, '[data-part=allow]', HTMLButtonElement);
-  #toasts = findElement(document, '[data-part=toasts]');
+  #toasts = new Toasts(findElement(document, '[data-part=toasts]'));
   #system;
   #base;
   #token;
@@ -55,13 +50,13 @@ export class Notifications {
    * @param {string} tag
    */
   show(channel, content, tag) {
-    this.#toast(channel, content, tag);
+    this.#toasts.show({channel, content, tag});
     this.#system.show(channel, content, tag);
   }
 
   /** Takes a notification away: it was deleted, or read elsewhere. @param {string} tag */
   dismiss(tag) {
-    this.#toastOf(tag)?.remove();
+    this.#toasts.remove(tag);
     this.#system.close(tag);
   }
 
@@ -94,28 +89,6 @@ export class Notifications {
     return `${reply.duplicate ? 'Was sent' : 'Sent'} to ${channel}${reply.offset ? `, offset ${reply.offset}` : ''}.`;
   }
 
-  /** @param {string} tag */
-  #toastOf(tag) {
-    return [...this.#toasts.children].find((toast) => /** @type {HTMLElement} */ (toast).dataset.tag === tag);
-  }
-
-  /** @param {string} channel @param {Content} content @param {string} tag */
-  #toast(channel, content, tag) {
-    const toast = stamp('toast');
-    this.#toastOf(tag)?.remove();
-    toast.dataset.tag = tag;
-    toast.dataset.priority = String(content.priority);
-    fill(toast, 'channel', channel);
-    fill(toast, 'priority', PRIORITY_NAMES[content.priority] ?? '');
-    fill(toast, 'title', content.title);
-    fill(toast, 'text', content.text);
-    fillExtras(toast, content);
-    findElement(toast, 'button').addEventListener('click', () => toast.remove());
-    this.#toasts.append(toast);
-    while (this.#toasts.childElementCount > MOST_TOASTS) this.#toasts.firstElementChild?.remove();
-    if (content.priority < URGENT) dismissLater(toast);
-  }
-
   async #ask() {
     await this.#system.ask();
     this.#showPermission();
@@ -134,12 +107,4 @@ export class Notifications {
     this.#allow.hidden = true;
     fill(this.#root, 'permission', text);
   }
-}
-
-/** Removes a toast once it has been in view for a while and nobody is at it. @param {HTMLElement} toast */
-function dismissLater(toast) {
-  setTimeout(() => {
-    if (document.hidden || toast.matches(':hover, :focus-within')) dismissLater(toast);
-    else toast.remove();
-  }, SHOWN);
 }
