@@ -105,6 +105,7 @@ func (p *tab) settled() {
 
 // A hub that was away finds each page of the gallery as it was: it subscribes to
 // what it was subscribed to, without a reload and without a complaint.
+// Meanwhile it says that it is away, and fits a phone as it does so.
 func TestGalleryComesBack(t *testing.T) {
 	t.Parallel()
 	b := startBrowser(t)
@@ -118,6 +119,7 @@ func TestGalleryComesBack(t *testing.T) {
 			before := h.channels()
 			h.stop()
 			p.wantText("group", "Connection", "Disconnected")
+			p.fits(360)
 			h.startAgain()
 			p.wantText("group", "Connection", "Connected")
 			eventually(t, "the page is subscribed as before", func() bool { return includes(h.channels(), before) })
@@ -170,6 +172,17 @@ func TestGalleryLooks(t *testing.T) {
 	p := startBrowser(t).open(startHub(t).url + "/gallery/")
 	p.wantText("group", "Connection", "Connected")
 	p.takePictures("gallery-", func() {})
+}
+
+// fits fails the test if the page is wider than a window of this width.
+func (p *tab) fits(width int64) {
+	p.t.Helper()
+	p.do("resize", chromedp.EmulateViewport(width, 780))
+	p.frames(2)
+	if got := evaluate[int64](p, "document.documentElement.scrollWidth"); got > width {
+		p.t.Errorf("%s is %d px wide in a window of %d px", p.evaluate("location.pathname"), got, width)
+	}
+	p.do("resize", chromedp.EmulateViewport(1280, 900))
 }
 
 // openWatched is open with a record of what moves on the page from its first moment.
