@@ -166,6 +166,24 @@ func TestGalleryWithoutDemo(t *testing.T) {
 	}
 }
 
+// A hub that lets strangers see little says so on the pages, in words.
+func TestGalleryDenied(t *testing.T) {
+	t.Parallel()
+	h, _, _ := guardedHub(t)
+	b := startBrowser(t)
+	chat := b.open(h.url + "/gallery/chat")
+	chat.wantText("log", "Chat messages", "The room is closed: you may not subscribe")
+	chat.wantText("region", "Room lobby", "Who is typing can’t be shown: you may not subscribe")
+	chat.in("Room lobby").fill("textbox", "Chat message", "Hello?")
+	chat.press("\r")
+	chat.wantText("region", "Room lobby", "Not sent: you may not publish")
+	notifications := b.open(h.url + "/gallery/notifications")
+	notifications.wantText("region", "What came", "not subscribed", "Not subscribed: you may not subscribe")
+	for _, p := range []*tab{chat, notifications} {
+		p.accessible()
+	}
+}
+
 // The gallery's list fits a desk and a phone, by day and by night.
 func TestGalleryLooks(t *testing.T) {
 	t.Parallel()
