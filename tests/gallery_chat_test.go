@@ -71,7 +71,7 @@ func TestGalleryChat(t *testing.T) {
 
 	h.stop()
 	ada.wantText("group", "Connection", "Disconnected")
-	ada.wantText("region", "Room lobby", "not known without a connection", "Not connected: nothing can be sent now.")
+	ada.wantText("region", "Room lobby", "not known", "Not connected: nothing can be sent now.")
 	ada.picture("artifacts/gallery-chat-disconnected.png")
 	h.startAgain()
 	h.publish("chat.lobby", "while they were away")

@@ -11,6 +11,7 @@ import (
 	"fanfold/tests/need"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
@@ -203,7 +204,8 @@ func (p *tab) fits(width int64) {
 	p.do("resize", chromedp.EmulateViewport(1280, 900))
 }
 
-// openWatched is open with a record of what moves on the page from its first moment.
+// openWatched is open for who was never here, with a record of what moves on the page
+// from its first moment.
 func (b *browser) openWatched(url string) *tab {
 	b.t.Helper()
 	p := b.blank()
@@ -211,6 +213,9 @@ func (b *browser) openWatched(url string) *tab {
 		globalThis.shifts = [];
 		new PerformanceObserver((list) => shifts.push(...list.getEntries())).observe({type: 'layout-shift', buffered: true});`,
 	}); err != nil {
+		b.t.Fatal(err)
+	}
+	if _, err := call(p, network.SetCacheDisabled, network.SetCacheDisabledParams{CacheDisabled: true}); err != nil {
 		b.t.Fatal(err)
 	}
 	p.do("open "+url, chromedp.Navigate(url))
@@ -226,7 +231,7 @@ func (p *tab) still() {
 	moved := p.evaluate(`(() => {
 		const sum = shifts.reduce((sum, {value, hadRecentInput}) => sum + (hadRecentInput ? 0 : value), 0);
 		const what = shifts.flatMap(({sources}) => sources.map(({node}) => node?.id || node?.className || node?.nodeName));
-		return sum < 0.01 ? '' : sum + ': ' + what;
+		return sum < 0.005 ? '' : sum + ': ' + what;
 	})()`)
 	if moved != "" {
 		p.t.Errorf("%s: layout shift of %s", p.evaluate("location.pathname"), moved)

@@ -206,7 +206,7 @@ export class Chat {
   #setHere(people) {
     this.#here = new Map(people?.map((info) => [info.client, info]));
     this.#showPeople();
-    if (!people) fill(this.#root, 'count', 'not known without a connection');
+    if (!people) fill(this.#root, 'count', 'not known');
   }
 
   #showPeople() {
