@@ -315,19 +315,18 @@ func TestBoardIsAccessible(t *testing.T) {
 	t.Parallel()
 	h, b := startHub(t), startBrowser(t)
 	p := furnishBoard(h, b)
-	p.loadAxe()
-	p.wantAccessible("lively")
+	p.accessible()
 	p.run(`document.querySelector("#board [data-part=list]").open = true`)
 	p.tool("Select")
 	p.drag(1230, 240)
-	p.wantAccessible("an object is picked")
+	p.accessible()
 	p.drag(1230, 240)
 	p.wantText("textbox", "Text of the note", "launch")
-	p.wantAccessible("a note is edited")
+	p.accessible()
 	p.press("\x1b")
 	p.click("button", "Clear board")
 	p.wantText("dialog", "Clear the board?", "objects")
-	p.wantAccessible("asked")
+	p.accessible()
 }
 
 // Many strokes at once are drawn without touching what is there already.

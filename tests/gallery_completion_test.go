@@ -2,14 +2,9 @@ package tests
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"fanfold/tests/need"
-
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp/kb"
 )
 
@@ -102,18 +97,18 @@ func TestGalleryCompletionLooks(t *testing.T) {
 	h := startHub(t)
 	p := startBrowser(t).open(h.url + "/gallery/completion")
 	p.wantText("group", "Connection", "Connected")
-	p.checkWithAxe("empty")
+	p.accessible()
 	for _, copied := range []string{"☃", "→", "€", "♥", "\u00a0", "ß", "∞", "♫"} {
 		api[any](h, "publish", fmt.Sprintf(`{"channel":"gallery.completion.copied","data":{"char":%q}}`, copied))
 	}
 	p.fill("combobox", completionField, "arrow")
 	p.wantText("listbox", "Characters found", "RIGHTWARDS ARROW")
 	p.wantText("region", "Copied lately", "♫", "∞", "00A0")
-	p.checkWithAxe("full")
+	p.accessible()
 	p.takePictures("gallery-completion-", func() {})
 	p.fill("combobox", completionField, "xyzzy")
 	p.wantText("region", "Find a character", "No character’s name")
-	p.checkWithAxe("nothing found")
+	p.accessible()
 }
 
 // active returns the text of the option that Enter would choose.
@@ -139,26 +134,4 @@ func (p *tab) wantGone(role, name, text string) {
 		}
 		return true
 	})
-}
-
-// checkWithAxe fails the test for what axe finds wrong on the page, by day and by night.
-func (p *tab) checkWithAxe(state string) {
-	p.t.Helper()
-	axe, err := os.ReadFile(filepath.Join("clients", "node_modules", "axe-core", "axe.min.js"))
-	if err != nil {
-		need.Missing(p.t, "needs npm ci in tests/clients, which tests/run does: %v", err)
-	}
-	p.run(string(axe))
-	for _, scheme := range []string{"light", "dark"} {
-		if _, err := call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}},
-		}); err != nil {
-			p.t.Fatal(err)
-		}
-		found := p.await(`axe.run({rules: {"target-size": {enabled: true}}}).then(({violations}) => violations.flatMap(({id, nodes}) =>
-			nodes.map((n) => id + ": " + n.target + ": " + n.failureSummary)).join("\n"))`)
-		if found != "" {
-			p.t.Errorf("%s, %s: %s", state, scheme, found)
-		}
-	}
 }

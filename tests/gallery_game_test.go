@@ -4,15 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"fanfold/tests/need"
-
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 )
@@ -400,16 +395,11 @@ func TestGalleryGameSaysWhyNot(t *testing.T) {
 // air, and has no fault that axe finds.
 func TestGalleryGameLooks(t *testing.T) {
 	t.Parallel()
-	axe, err := os.ReadFile(filepath.Join("clients", "node_modules", "axe-core", "axe.min.js"))
-	if err != nil {
-		need.Missing(t, "needs npm ci in tests/clients, which tests/run does: %v", err)
-	}
 	h := startHub(t)
 	b := startBrowser(t)
 	p := b.open(h.url + "/gallery/game")
 	p.wantText("region", "Leader board", "1 watching")
-	p.run(string(axe))
-	p.wantAccessible("nobody flies")
+	p.accessible()
 	p.takePictures("gallery-game-join-", func() {})
 	players := map[string]*tab{"Ada": p}
 	for _, name := range []string{"Grace", "Edsger", "Mary", "Barbara"} {
@@ -421,12 +411,9 @@ func TestGalleryGameLooks(t *testing.T) {
 	}
 	states := h.gameStates()
 	chase(t, states, players, 15)
-	p.wantAccessible("in the air")
+	p.accessible()
 	if len(p.query("image", "leads")) != 1 {
 		t.Error("nobody wears the crown")
-	}
-	if _, err := call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{}); err != nil {
-		t.Fatal(err)
 	}
 	chase(t, states, players, 25) // with trails again, which who wants little motion does not see
 	p.takePictures("gallery-game-", func() {})

@@ -2,7 +2,6 @@ package tests
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -60,21 +59,6 @@ func wantTodo(t *testing.T, tabs []todoPage, lines ...string) {
 		if !within(patience, func() bool { got = p.shown(); return got == want }) {
 			t.Fatalf("tab %d shows\n%s\nwant\n%s", i, got, want)
 		}
-	}
-}
-
-// accessible fails the test for each fault that axe finds in the page as it is.
-func (p todoPage) accessible() {
-	p.t.Helper()
-	axe, err := os.ReadFile(filepath.Join("clients", "node_modules", "axe-core", "axe.min.js"))
-	if err != nil {
-		need.Missing(p.t, "needs npm ci in tests/clients, which tests/run does: %v", err)
-	}
-	p.run(string(axe))
-	found := p.await(`axe.run({rules: {'target-size': {enabled: true}}}).then(({violations}) => violations.flatMap(({id, nodes}) =>
-		nodes.map((n) => id + ": " + n.target + ": " + n.failureSummary)).join("\n"))`)
-	if found != "" {
-		p.t.Errorf("the to-do list: %s", found)
 	}
 }
 

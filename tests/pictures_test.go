@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
 
@@ -54,11 +53,7 @@ func (p *tab) takePictures(prefix string, narrow func()) {
 		{"phone", "light", 360, 780},
 	} {
 		p.do("resize", chromedp.EmulateViewport(look.width, look.height, chromedp.EmulateScale(2)))
-		if _, err := call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: look.scheme}},
-		}); err != nil {
-			p.t.Fatal(err)
-		}
+		p.emulate("prefers-color-scheme", look.scheme)
 		eventually(p.t, "the page is no wider than the "+look.name+" window", func() bool {
 			return evaluate[int64](p, "document.documentElement.scrollWidth") <= look.width
 		})
@@ -70,6 +65,8 @@ func (p *tab) takePictures(prefix string, narrow func()) {
 			narrow()
 		}
 		p.run("document.activeElement.blur(); scrollTo(0, 0)")
+		p.await(`Promise.all(document.getAnimations().filter(({effect}) => Number.isFinite(effect.getComputedTiming().endTime))
+			.map(({finished}) => finished.catch(() => {}))).then(() => "")`)
 		p.picture(filepath.Join(folder, prefix+look.name+".png"))
 	}
 	p.do("resize", chromedp.EmulateViewport(1280, 1000, chromedp.EmulateScale(2)))

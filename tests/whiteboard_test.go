@@ -2,12 +2,8 @@ package tests
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-
-	"fanfold/tests/need"
 
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
@@ -199,16 +195,6 @@ func (p whiteboard) enter() {
 func (p whiteboard) chord(key string, held kb.Modifier) {
 	p.t.Helper()
 	p.do("press "+key, chromedp.KeyEvent(key, chromedp.KeyModifiers(held)))
-}
-
-// loadAxe makes the page ready for wantAccessible.
-func (p *tab) loadAxe() {
-	p.t.Helper()
-	axe, err := os.ReadFile(filepath.Join("clients", "node_modules", "axe-core", "axe.min.js"))
-	if err != nil {
-		need.Missing(p.t, "needs npm ci in tests/clients, which tests/run does: %v", err)
-	}
-	p.run(string(axe))
 }
 
 // draw draws a short stroke by the hub's own API, the i-th of one replica.

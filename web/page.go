@@ -16,9 +16,11 @@ type Example struct {
 
 // examples are shown in this order.
 var examples = []Example{
+	{"notifications", "Notifications", "Send one with curl or from the page; it pops up in every tab, and on the screen while they are all hidden."},
+	{"chat", "Chat", "Rooms for any number of people: who is here, who comes and goes, and who is typing."},
 	{"board", "Whiteboard", "Draw, write notes and move things about together, also while offline: every board ends up the same."},
 	{"todo", "To-do list", "One list in all tabs and on all devices; what you change offline is sent when the hub is back."},
-	{"game", "Multiplayer game", "Paper planes for any number of tabs and phones, with one referee in the hub"},
+	{"game", "Multiplayer game", "Paper planes for any number of tabs and phones, with one referee in the hub."},
 	{"completion", "Auto-completion", "With every key the hub searches the names of all Unicode characters. Copy one here, and it is at hand in your other tabs."},
 	{"queues", "Message queues", "MQTT topics and AMQP queues, live as a tree with rates and curves, and the lines that join your broker to the hub."},
 }
@@ -67,7 +69,7 @@ func render() map[string][]byte {
 
 // page executes the layout with the templates of these files.
 func page(v view, files ...string) []byte {
-	files = append([]string{"parts/layout.html", "parts/notifications.html", "parts/chat.html"}, files...)
+	files = append([]string{"parts/layout.html", "parts/messages.html", "parts/notifications.html", "parts/chat.html"}, files...)
 	var b bytes.Buffer
 	t := template.Must(template.ParseFS(embedded, files...))
 	if err := t.ExecuteTemplate(&b, "layout", v); err != nil {

@@ -336,6 +336,15 @@ test('renewing while it is subscribing takes effect afterwards', () => {
   assert.equal(subscribe.subscribe.data, 2);
 });
 
+test('who wants to hear of joins and leaves while connected asks once', () => {
+  const {hub, socket} = connected();
+  hub.subscribe('chat', {joinLeave: true});
+  const [[{id, subscribe}]] = socket.taken();
+  assert.equal(subscribe.join_leave, true);
+  socket.push({id, subscribe: {recoverable: true, epoch: EPOCH}});
+  assert.deepEqual(socket.taken(), []);
+});
+
 test('a shared subscription ends with its last user', () => {
   const {hub, sub, socket} = connected();
   assert.equal(hub.subscribe('news', {joinLeave: true}), sub);
