@@ -52,6 +52,7 @@ func method[Q, A any](channel string, answer func(ctx context.Context, caller *h
 type Config struct {
 	Client *client.Client // with [Grant]; required
 	Logger *slog.Logger   // required
+	Folder string         // the hub's data, whose file system is shown; "": none
 }
 
 // Gallery runs the examples.
@@ -69,12 +70,12 @@ type example interface {
 
 // New makes the examples, which do nothing yet.
 func New(c Config) *Gallery {
-	return &Gallery{examples: []example{}}
+	return &Gallery{examples: []example{newAnalyses(c), newDevices(c)}}
 }
 
 // Rules say how the channels of the examples are kept. They go before a hub's own.
 func Rules() hub.Rules {
-	return hub.Rules{}
+	return append(analysisRules(), deviceRule())
 }
 
 // Methods are the calls of all examples by their names. They answer before and after
