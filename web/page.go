@@ -15,7 +15,10 @@ type Example struct {
 }
 
 // examples are shown in this order.
-var examples = []Example{}
+var examples = []Example{
+	{"analysis", "Data while it is generated", "Start an analysis on the hub and watch its results grow, in any number of tabs."},
+	{"devices", "Device data", "What this hub’s own machine does, once a second, with the last five minutes at once."},
+}
 
 // Server reports whether the example has a side in the hub.
 func (e Example) Server() bool { return e.has(".go") }
@@ -61,7 +64,7 @@ func render() map[string][]byte {
 
 // page executes the layout with the templates of these files.
 func page(v view, files ...string) []byte {
-	files = append([]string{"parts/layout.html", "parts/notifications.html", "parts/chat.html"}, files...)
+	files = append([]string{"parts/layout.html", "parts/notifications.html", "parts/chat.html", "parts/plot.html"}, files...)
 	var b bytes.Buffer
 	t := template.Must(template.ParseFS(embedded, files...))
 	if err := t.ExecuteTemplate(&b, "layout", v); err != nil {

@@ -178,8 +178,9 @@ func interfacesSince(now, last []net.IOCountersStat, seconds float64) values {
 }
 
 // busiest goes by all that was ever carried, so that the choice does not flicker.
+// Those that have carried nothing are not in it.
 func busiest(all []net.IOCountersStat) []net.IOCountersStat {
-	all = slices.Clone(all)
+	all = slices.DeleteFunc(slices.Clone(all), func(i net.IOCountersStat) bool { return i.BytesRecv+i.BytesSent == 0 })
 	slices.SortStableFunc(all, func(a, b net.IOCountersStat) int {
 		return cmp.Or(cmp.Compare(b.BytesRecv+b.BytesSent, a.BytesRecv+a.BytesSent), strings.Compare(a.Name, b.Name))
 	})

@@ -108,7 +108,7 @@ func TestWhatIsNotKnownIsLeftOut(t *testing.T) {
 		cores: []cpu.TimesStat{{User: 10, Idle: 10}, {User: 10, Idle: 10}},
 		disks: map[string]disk.IOCountersStat{"sda": {ReadBytes: 1000, WriteBytes: 500}, "gone": {ReadBytes: 9}},
 		interfaces: []net.IOCountersStat{
-			{Name: "eth0", BytesRecv: 100, BytesSent: 100, PacketsRecv: 10, PacketsSent: 10}, {Name: "gone0", BytesRecv: 5},
+			{Name: "eth0", BytesRecv: 100, BytesSent: 100, PacketsRecv: 10, PacketsSent: 10}, {Name: "gone0", BytesRecv: 5}, {Name: "idle0"},
 		},
 	}
 	now := counters{
@@ -118,7 +118,7 @@ func TestWhatIsNotKnownIsLeftOut(t *testing.T) {
 			"sda": {ReadBytes: 3000, WriteBytes: 400}, "sda1": {ReadBytes: 1 << 40}, "dm-0": {ReadBytes: 1 << 40}, "loop3": {ReadBytes: 1 << 40}, "sdb": {ReadBytes: 1 << 40},
 		},
 		interfaces: []net.IOCountersStat{
-			{Name: "new0", BytesRecv: 1 << 30}, {Name: "eth0", BytesRecv: 300, BytesSent: 40, PacketsRecv: 14, PacketsSent: 10},
+			{Name: "new0", BytesRecv: 1 << 30}, {Name: "idle0"}, {Name: "eth0", BytesRecv: 300, BytesSent: 40, PacketsRecv: 14, PacketsSent: 10},
 		},
 		memory: &mem.VirtualMemoryStat{Total: 1000, Available: 400},
 		swap:   &mem.SwapMemoryStat{},
