@@ -6,7 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/chromedp/chromedp"
+	"github.com/chromedp/cdproto/dom"
+	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp/kb"
 )
 
@@ -17,7 +18,7 @@ func (p *tab) measure(size, runs, seed string) {
 	p.focus("combobox", "Lattice")
 	p.press(size) // an option is chosen by how its text begins
 	p.fill("spinbutton", "Runs", runs)
-	p.fill("spinbutton", "Seed, for the same numbers again", seed)
+	p.fill("spinbutton", "Seed (optional)", seed)
 	p.press("\r")
 }
 
@@ -161,7 +162,13 @@ func TestGalleryAnalysisOfAText(t *testing.T) {
 // choose puts a file into a field, as its user does with the browser's own dialogue.
 func (p *tab) choose(file string) {
 	p.t.Helper()
-	p.do("choose "+file, chromedp.SetUploadFiles(`input[type=file]`, []string{file}))
+	field, err := call(p, runtime.Evaluate, runtime.EvaluateParams{Expression: `document.querySelector("input[type=file]")`})
+	if err == nil {
+		_, err = call(p, dom.SetFileInputFiles, dom.SetFileInputFilesParams{Files: []string{file}, ObjectID: field.Result.ObjectID})
+	}
+	if err != nil {
+		p.t.Fatalf("choose %s: %v", file, err)
+	}
 }
 
 // A hub without its side of the gallery says so.

@@ -175,6 +175,7 @@ cancel.addEventListener('click', async () => {
   try {
     await call('cancel', {id: chosen});
     say('');
+    findElement(root, '#result').focus(); // the button can't have the focus any more
   } catch (error) {
     say(`Not cancelled: ${messageOf(error)}`);
   }

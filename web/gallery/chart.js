@@ -20,7 +20,7 @@ import {nearest, plain} from './scale.js';
  * Series has a y for each x of its model; null: not known there, and no line leads over it unless
  * it is bridged. Its colour is one of --chart-1 to --chart-6.
  * @typedef {{name: string, colour: number, ys: (number | null)[], kind?: 'line' | 'area' | 'bars' | 'none',
- *   dashed?: boolean, bridged?: boolean, thin?: boolean, total?: string}} Series
+ *   dashed?: boolean, bridged?: boolean, thin?: boolean, total?: string, say?: (index: number) => string}} Series
  * Band is what lies between two lines of a colour; mark is a level that is named.
  * @typedef {{colour: number, low: (number | null)[], high: (number | null)[]}} Band
  * @typedef {{y: number, name: string}} Mark
@@ -128,10 +128,8 @@ export class Chart {
     const x = xs[index];
     const resting = this.#x === null;
     const at = resting && rest !== undefined ? rest : x === undefined ? 'no values yet' : this.#formatX(x);
-    const values = series.map(({ys, total}) => {
-      const y = ys[index];
-      return resting && total !== undefined ? total : y === null || y === undefined ? '–' : this.#format(y);
-    });
+    const values = series.map(({ys, total, say = () => this.#format(ys[index] ?? 0)}) =>
+      resting && total !== undefined ? total : ys[index] == null ? '–' : say(index));
     this.#at.textContent = at;
     this.#at.toggleAttribute('data-crosshair', !resting);
     this.#fillLegend(values);

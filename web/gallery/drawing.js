@@ -75,8 +75,8 @@ export class Drawing {
   axis() {
     const {pen} = this;
     const [from, to] = this.x;
-    const count = Math.max(2, Math.floor((this.right - this.left) / 90));
     const time = this.options.kind === 'time';
+    const count = Math.max(2, Math.floor((this.right - this.left) / (time ? 90 : 60)));
     const at = time ? timeTicks(from, to, count) : this.log ? logTicks(from, to) : ticks(from, to, count);
     const seconds = at.some((x) => x % 60_000 !== 0);
     pen.textBaseline = 'alphabetic';

@@ -80,8 +80,7 @@ export class Result {
       xs: all.map((point) => point[0] ?? 1), x: [5, Math.max(10, job?.runs ?? 1000)], y: /** @type {[number, number]} */ (range),
       series: [
         {name: 'mean', colour: 1, ys: means},
-        {name: '95 % band from', colour: 1, kind: 'none', ys: low},
-        {name: 'to', colour: 1, kind: 'none', ys: high},
+        {name: '95 % band', colour: 1, kind: 'none', ys: low, say: (i) => `${low[i]?.toFixed(4)} to ${high[i]?.toFixed(4)}`},
       ],
       bands: [{colour: 1, low, high}],
       marks: [{y: THRESHOLD, name: `endless lattice ${THRESHOLD.toFixed(4)}`}],
