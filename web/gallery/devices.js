@@ -30,7 +30,9 @@ async function fetchRecent() {
     samples.addHistory(await page.hub.rpc('gallery.devices.recent', null));
     say('alert', '');
   } catch (error) {
-    if (page.hub.state === 'connected') say('alert', reasonOf(error));
+    if (page.hub.state !== 'connected') return; // the next connection asks again
+    samples.addNone();
+    say('alert', reasonOf(error));
   }
   changed();
 }

@@ -16,6 +16,7 @@ const KEPT = 300; // samples, as in the hub
  */
 export class Samples {
   #run = '';
+  #alone = false;
   /** @type {{run: string, n: number, time: number, topics: Record<string, Values>}[]} oldest first */
   #all = [];
   /** @type {[string, Sample][]} came before the run was known */
@@ -45,6 +46,7 @@ export class Samples {
   /** Takes a live message, unless it is none: on an open hub anybody may publish. @param {string} topic @param {any} data */
   add(topic, data) {
     if (!isSample(data)) return;
+    if (this.#alone) this.#run = data.run;
     if (this.#run === '') {
       if (this.#early.length < 4 * KEPT) this.#early.push([topic, data]);
     } else if (data.run === this.#run) {
@@ -55,10 +57,21 @@ export class Samples {
   /** Takes what was kept, of the run that is now. @param {History} history */
   addHistory({run, first, times, topics}) {
     this.#run = run;
+    this.#alone = false;
     times.forEach((time, i) => {
       const into = this.#at(first + i, time).topics;
       for (const [topic, columns] of Object.entries(topics)) into[topic] ??= row(columns, i);
     });
+    this.#addEarly();
+  }
+
+  /** There is no history to be had: what comes live is all. */
+  addNone() {
+    this.#alone = true;
+    this.#addEarly();
+  }
+
+  #addEarly() {
     for (const [topic, data] of this.#early.splice(0)) this.add(topic, data);
   }
 

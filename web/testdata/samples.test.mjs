@@ -52,6 +52,16 @@ test('five minutes are kept, and junk is not taken', () => {
   assert.equal(totals(samples).at(-1), 349);
 });
 
+test('who may not ask for the past has what comes live', () => {
+  const samples = new Samples();
+  for (const n of [4, 5]) samples.add('cpu', sample(n, n));
+  assert.equal(samples.count, 0);
+  samples.addNone();
+  samples.add('cpu', sample(6, 6));
+  samples.add('cpu', {...sample(1, 1, 'two'), time: at(20)});
+  assert.deepEqual(totals(samples), [4, 5, 6, null, 1]);
+});
+
 test('a value that is not always known has its gaps', () => {
   const samples = new Samples();
   samples.addHistory({run: 'one', first: 1, times: [at(1), at(2), at(3)], topics: {network: {'received/eth0': [null, 5, null], 'sent/eth0': [1, 2, 3]}}});
