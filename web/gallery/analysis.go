@@ -261,7 +261,7 @@ func (a *analyses) whenFree(j *analysis, work func() error) error {
 }
 
 // steps works, and publishes what there is ten times a second. After each step it
-// lets others run, so that the hub is as quick as ever.
+// lets others run, so that the hub stays quick.
 func (a *analyses) steps(ctx context.Context, j *analysis) error {
 	working, stop := context.WithTimeoutCause(j.ctx, analysisTime, errTooLong)
 	defer stop()
