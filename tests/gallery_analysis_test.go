@@ -49,10 +49,7 @@ func TestGalleryAnalysis(t *testing.T) {
 	h := startHub(t)
 	b := startBrowser(t)
 	first := b.open(h.url + "/gallery/analysis")
-	runs := "12,000"
-	if raceEnabled() {
-		runs = "2,000" // each takes six times as long
-	}
+	runs := someRuns()
 	first.measure("128", strings.ReplaceAll(runs, ",", ""), "7")
 	first.wantState("At work")
 	eventually(t, "something is found", func() bool { return strings.Contains(first.found(), " of "+runs) })
@@ -65,6 +62,14 @@ func TestGalleryAnalysis(t *testing.T) {
 	}
 	last := b.open(first.evaluate("location.href"))
 	sameFound(t, []string{runs + " of " + runs, "0.59", "connect top and bottom", runs + " observations", "mean 0.59"}, first, second, third, last)
+}
+
+// someRuns are runs of a lattice of 128 × 128 that take some seconds.
+func someRuns() string {
+	if raceEnabled() {
+		return "2,000"
+	}
+	return "12,000"
 }
 
 // sameFound waits until all tabs show the same, with all the parts in it.
