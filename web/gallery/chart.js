@@ -62,7 +62,16 @@ export class Chart {
     new ResizeObserver(() => this.#changed()).observe(this.#canvas);
     dark.addEventListener('change', () => this.#recolour());
     matchMedia('(forced-colors: active)').addEventListener('change', () => this.#recolour());
+    this.#watchRatio();
     this.#listen();
+  }
+
+  /** Draws anew when the page is zoomed, or moved to a screen with smaller pixels. */
+  #watchRatio() {
+    matchMedia(`(resolution: ${devicePixelRatio}dppx)`).addEventListener('change', () => {
+      this.#watchRatio();
+      this.#changed();
+    }, {once: true});
   }
 
   /** Shows a model. It is read when the next frame is drawn. @param {Model} model */
