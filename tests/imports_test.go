@@ -63,7 +63,7 @@ var arrows = map[string]arrow{
 		why: "the page speaks to the hub over the network, as any client does",
 	},
 	"fanfold/web/gallery": {
-		may:   []string{"fanfold/hub", "fanfold/hub/client", "fanfold/web/gallery/characters"},
+		may:   []string{"fanfold/hub", "fanfold/hub/client", "fanfold/web/gallery/characters", "github.com/shirou/gopsutil/v4", "golang.org/x/text"},
 		never: []string{"net", "net/http"},
 		why:   "an example has nothing that any user of a hub does not have",
 	},

@@ -52,6 +52,7 @@ func method[Q, A any](channel string, answer func(ctx context.Context, caller *h
 type Config struct {
 	Client *client.Client // with [Grant]; required
 	Logger *slog.Logger   // required
+	Folder string         // the hub's data, whose file system is shown; "": none
 }
 
 // Gallery runs the examples.
@@ -73,17 +74,20 @@ func New(c Config) *Gallery {
 		newDocuments(c),
 		newGame(c.Client, c.Logger),
 		newCompletion(buildIndex, c.Logger),
+		newAnalyses(c),
+		newDevices(c),
 	}}
 }
 
 // Rules say how the channels of the examples are kept. They go before a hub's own.
 func Rules() hub.Rules {
-	return hub.Rules{
+	return append(hub.Rules{
 		{Name: "gallery-live", Channels: "gallery.live.>", Live: true, Slow: hub.SlowDropOldest},
 		documentRule(),
 		gameRule(),
 		completionRule(),
-	}
+		deviceRule(),
+	}, analysisRules()...)
 }
 
 // presentMethod tells a page that the hub has the rules of the gallery. Examples that
