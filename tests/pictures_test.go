@@ -2,7 +2,9 @@ package tests
 
 import (
 	"context"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -36,13 +38,14 @@ func TestSignInLooks(t *testing.T) {
 	p.takePictures("signed-in-", func() {})
 }
 
-// takePictures takes a picture of the page in each look and checks that it fits.
+// takePictures takes a picture of the page in each look and checks that it fits. Those
+// that the README shows are kept with -update-pictures, the others among the artifacts.
 // narrow makes room on the phone.
 func (p *tab) takePictures(prefix string, narrow func()) {
 	p.t.Helper()
-	folder := "artifacts"
-	if *updatePictures {
-		folder = "pictures"
+	readme, err := os.ReadFile(filepath.Join(root(), "README.md"))
+	if err != nil {
+		p.t.Fatal(err)
 	}
 	for _, look := range []struct {
 		name, scheme  string
@@ -67,7 +70,11 @@ func (p *tab) takePictures(prefix string, narrow func()) {
 		p.run("document.activeElement.blur(); scrollTo(0, 0)")
 		p.await(`Promise.all(document.getAnimations().filter(({effect}) => Number.isFinite(effect.getComputedTiming().endTime))
 			.map(({finished}) => finished.catch(() => {}))).then(() => "")`)
-		p.picture(filepath.Join(folder, prefix+look.name+".png"))
+		folder, name := "artifacts", prefix+look.name+".png"
+		if *updatePictures && strings.Contains(string(readme), "tests/pictures/"+name) {
+			folder = "pictures"
+		}
+		p.picture(filepath.Join(folder, name))
 	}
 	p.do("resize", chromedp.EmulateViewport(1280, 1000, chromedp.EmulateScale(2)))
 }
