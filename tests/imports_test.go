@@ -78,9 +78,14 @@ var arrows = map[string]arrow{
 		why: "the page speaks to the hub over the network, as any client does",
 	},
 	"fanfold/web/gallery": {
-		may:   []string{"fanfold/hub", "fanfold/hub/client"},
+		may:   []string{"fanfold/hub", "fanfold/hub/client", "fanfold/web/gallery/characters", "github.com/shirou/gopsutil/v4", "golang.org/x/text"},
 		never: []string{"net", "net/http"},
 		why:   "an example has nothing that any user of a hub does not have",
+	},
+	"fanfold/web/gallery/characters": {
+		may:   []string{"github.com/blevesearch/bleve/v2", "github.com/blevesearch/bleve_index_api", "golang.org/x/text/unicode/runenames"},
+		never: []string{"net", "net/http"},
+		why:   "a search backend knows nothing of who asks it, so that another can take its place",
 	},
 	"fanfold/cmd/fanfold": {
 		may: []string{"fanfold/hub", "fanfold/hub/bridge", "fanfold/hub/client", "fanfold/hub/stream", "fanfold/web/gallery", "fanfold/api", "fanfold/api/access", "fanfold/api/dialect", "fanfold/api/limit", "fanfold/web", "github.com/alecthomas/kong", "github.com/dustin/go-humanize", "github.com/goccy/go-yaml", "golang.org/x/crypto/acme"},
