@@ -2,9 +2,7 @@ package tests
 
 import (
 	"fmt"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -15,46 +13,6 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
-
-// mosquitto is an MQTT broker of a test's own.
-type mosquitto struct {
-	t    testing.TB
-	port string
-	run  *process
-}
-
-func startMosquitto(t testing.TB) mosquitto {
-	t.Helper()
-	path := need.Program(t, "mosquitto", "/usr/sbin/mosquitto")
-	need.Program(t, "mosquitto_sub")
-	port, dir := strconv.Itoa(freePort(t)), t.TempDir()
-	config := filepath.Join(dir, "mosquitto.conf")
-	settings := "listener " + port + " 127.0.0.1\nallow_anonymous true\npersistence false\nuser root\nlog_type all\n"
-	if err := os.WriteFile(config, []byte(settings), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	run := startServer(t, path, "127.0.0.1:"+port, launch{args: []string{"-c", config}})
-	return mosquitto{t, port, run}
-}
-
-// publish sends a message that the broker keeps for who comes later.
-func (m mosquitto) publish(topic, message string) {
-	m.t.Helper()
-	out, err := exec.Command("mosquitto_pub", "-h", "127.0.0.1", "-p", m.port, "-r", "-t", topic, "-m", message).CombinedOutput()
-	if err != nil {
-		m.t.Fatalf("mosquitto_pub: %v: %s", err, out)
-	}
-}
-
-// subscribe returns what comes from now on, as lines of "topic message".
-func (m mosquitto) subscribe(filter string) <-chan string {
-	m.t.Helper()
-	sub := startTool(m.t, need.Program(m.t, "mosquitto_sub"), "-h", "127.0.0.1", "-p", m.port, "-t", filter, "-v")
-	eventually(m.t, "the broker's log has the subscription to "+filter, func() bool {
-		return strings.Contains(m.run.stderr.String(), filter+" (QoS 0)")
-	})
-	return sub.lines
-}
 
 // paste runs a line as pasted into a terminal, until the test's end.
 func paste(t testing.TB, line string) {
@@ -83,8 +41,8 @@ func TestGalleryQueuesWithMosquitto(t *testing.T) {
 	waitForSubscribers(h, "mqtt.>", 2)
 	waitForSubscribers(h, "amqp.>", 2)
 
-	first.in("Join your broker").fill("textbox", "Port of the MQTT broker", broker.port)
-	broker.publish("sensors/kitchen/temperature", "21.5")
+	first.in("Join your broker").fill("textbox", "Port of the MQTT broker", fmt.Sprint(broker.port))
+	broker.publish("sensors/kitchen/temperature", "21.5"+"\n", "-r")
 	paste(t, first.text("group", "Line from MQTT to the hub"))
 	paste(t, first.text("group", "Line from the hub to MQTT"))
 	waitForSubscribers(h, "mqtt.lights.hall", 1)
@@ -92,8 +50,8 @@ func TestGalleryQueuesWithMosquitto(t *testing.T) {
 		p.wantText("tree", "Topics", "mqtt", "sensors", "kitchen", "temperature", "21.5")
 	}
 	odd := `it's @"$HOME" \n & 100 % = é ☃`
-	broker.publish("sensors/kitchen/note", odd)
-	broker.publish("sensors/kitchen/temperature", "22")
+	broker.publish("sensors/kitchen/note", odd+"\n", "-r")
+	broker.publish("sensors/kitchen/temperature", "22"+"\n", "-r")
 	second.wantText("tree", "Topics", odd, "22")
 	if got := h.history("mqtt.sensors.kitchen.note"); len(got) != 1 || got[0].text() != odd {
 		t.Errorf("the hub keeps %+v", got)
@@ -104,7 +62,7 @@ func TestGalleryQueuesWithMosquitto(t *testing.T) {
 	first.press("\r")
 	first.wantText("log", "Messages of this topic", "21.5", "22")
 
-	heard := broker.subscribe("lights/#")
+	heard := broker.subscribe("lights/#", "%t %p")
 	second.in("Messages").fill("textbox", "Channel", "mqtt.lights.hall")
 	second.in("Messages").fill("textbox", "Message", `{"on": true}`)
 	second.press("\r")
@@ -119,7 +77,7 @@ func TestGalleryQueuesWithMosquitto(t *testing.T) {
 	for _, p := range []*tab{first, second} {
 		p.wantText("group", "Connection", "Connected")
 	}
-	broker.publish("sensors/kitchen/temperature", "23.25")
+	broker.publish("sensors/kitchen/temperature", "23.25"+"\n", "-r")
 	for _, p := range []*tab{first, second} {
 		p.wantText("tree", "Topics", "23.25")
 	}
