@@ -208,7 +208,11 @@ func TestGalleryGameIsSteered(t *testing.T) {
 			held = key
 		}
 	}
-	eventually(t, "Ada has collected five scraps", func() bool {
+	leads := func(p *tab) bool {
+		first, _, _ := strings.Cut(p.text("list", "Leader board"), "\n")
+		return strings.Contains(first, "Ada") && len(p.query("image", "leads")) == 1
+	}
+	eventually(t, "Ada has collected five scraps and leads the board", func() bool {
 		s := newest(t, states)
 		p, ok := s.of("Ada")
 		if !ok {
@@ -222,17 +226,10 @@ func TestGalleryGameIsSteered(t *testing.T) {
 			key = "ArrowRight"
 		}
 		hold(key)
-		return p.load >= 5
+		return p.load >= 5 && leads(ada) && leads(grace)
 	})
 	hold("")
 	ada.wantText("status", "", "You carry")
-	for _, p := range []*tab{ada, grace} {
-		eventually(t, "Ada leads the board", func() bool {
-			first, _, _ := strings.Cut(p.text("list", "Leader board"), "\n")
-			return strings.Contains(first, "Ada")
-		})
-		p.find("image", "leads")
-	}
 
 	grace.drag(pressed, 0.5, 0.5)
 	eventually(t, "Grace's plane heads for the middle of the sheet", func() bool {

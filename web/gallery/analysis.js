@@ -78,8 +78,20 @@ const list = findElement(root, '[data-part=jobs]');
 const entries = new Map();
 hub.subscribe('gallery.analysis')
   .on('message', ({data}) => enter(data))
-  .on('subscribed', (recovered) => recovered || fetchList())
+  .on('subscribed', (recovered) => {
+    lookForTheHub();
+    if (!recovered) fetchList();
+  })
   .on('ended', (error) => say(`Not subscribed: ${messageOf(error)}`));
+
+/** Says so at once if there is nobody to start an analysis. */
+async function lookForTheHub() {
+  try {
+    await hub.rpc('gallery.present', {});
+  } catch (error) {
+    if (hub.state === 'connected') say(`${reasonOf(error)}.`);
+  }
+}
 
 async function fetchList() {
   try {
