@@ -37,6 +37,8 @@ type Config struct {
 	Fold      dialect.Fold // the echo's default
 	// Methods are calls that clients can make by rpc, beside casefold.
 	Methods map[string]dialect.Method
+	// Bridges tells how the bridges to brokers do, at once; nil: there are none.
+	Bridges func() []Bridge
 	Version string
 	// MaxTextBytes is the longest text that the echo folds or a message over ntfy's
 	// API has. A message's data, with the JSON around its text, may be longer: the hub
@@ -53,6 +55,9 @@ type Config struct {
 	// TrustedProxies are the networks of proxies whose word on who a request comes
 	// from counts.
 	TrustedProxies []netip.Prefix
+	// MQTTExpiry is how long a device's session is kept without a connection at most. 0: 7
+	// days.
+	MQTTExpiry time.Duration
 }
 
 // Validate says which field can't be used.
@@ -79,6 +84,7 @@ type API struct {
 	idlers    idlers
 	arrivals  arrivals
 	deafen    func() // ends the hearing of revocations
+	devices   devices
 
 	context    context.Context // ends with Wait's beginning
 	cancel     context.CancelFunc
@@ -94,6 +100,7 @@ func New(config Config) (*API, error) {
 		config.Limits = limit.New(limit.Config{}, nil)
 	}
 	config.BodyTimeout = cmp.Or(config.BodyTimeout, 30*time.Second)
+	config.MQTTExpiry = cmp.Or(config.MQTTExpiry, 7*24*time.Hour)
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}
@@ -104,11 +111,16 @@ func New(config Config) (*API, error) {
 		guarded.Guard = a.guard
 		a.config.Access = &guarded
 	}
-	a.metrics = newMetrics(a.config.Logger, &collector{context: a.context, hub: a.everybody, limits: config.Limits, arrivals: &a.arrivals})
-	a.routes()
-	if err := a.hearRevocations(context.Background()); err != nil {
+	if err := a.openDevices(context.Background()); err != nil {
 		return nil, err
 	}
+	a.metrics = newMetrics(a.config.Logger, &collector{context: a.context, hub: a.everybody, limits: config.Limits, bridges: config.Bridges, arrivals: &a.arrivals, devices: &a.devices})
+	a.routes()
+	if err := a.hearRevocations(context.Background()); err != nil {
+		a.devices.close()
+		return nil, err
+	}
+	a.goroutines.Go(func() { a.devices.sessions.Run(a.context) })
 	return a, nil
 }
 
@@ -127,6 +139,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (a *API) Wait(ctx context.Context) error {
 	a.cancel()
 	a.deafen()
+	a.devices.close()
 	done := make(chan struct{})
 	go func() { a.goroutines.Wait(); close(done) }()
 	select {

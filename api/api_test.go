@@ -26,6 +26,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type openHub struct {
 	*hub.Hub
 	*hub.Actor
+	handler *api.API
 }
 
 // serve runs an API on a hub of its own. The page is a text.
@@ -72,7 +73,7 @@ func serveOn(t testing.TB, c api.Config, wrap func(hub.Engine) hub.Engine) (*htt
 			}
 		}
 	})
-	return server, &openHub{h, h.As(&hub.Principal{Grant: hub.Everything()})}
+	return server, &openHub{h, h.As(&hub.Principal{Grant: hub.Everything()}), handler}
 }
 
 // do sends a request and returns the status and body of the answer. headers are

@@ -59,6 +59,10 @@ func (c *wsConn) Wake() {
 // is done. There is one message under way at a time.
 func (c *wsConn) pump() {
 	b, _ := batches.Get().(*batch)
+	if taker, ok := c.peer.(dialect.Taker); ok {
+		c.pumpBytes(taker, b)
+		return
+	}
 	separator, limit := c.socket.dialect.Separator(), maxFrameBytes
 	if separator == "" {
 		limit = 0 // each frame is a message
@@ -71,6 +75,18 @@ func (c *wsConn) pump() {
 	c.batch = b
 	if err := c.session.Load().Write(b.join(separator)); err != nil {
 		c.recycle() // the connection is gone: disconnected follows
+	}
+}
+
+// pumpBytes is pump for a peer that writes its client's bytes itself.
+func (c *wsConn) pumpBytes(taker dialect.Taker, b *batch) {
+	if b.text = taker.Take(b.text[:0], maxFrameBytes); len(b.text) == 0 {
+		batches.Put(b)
+		return
+	}
+	c.batch = b
+	if err := c.session.Load().WriteBinary(b.text); err != nil {
+		c.recycle()
 	}
 }
 
@@ -143,12 +159,26 @@ func (c *wsConn) receive(text []byte) {
 	if c.deaf.Load() {
 		return
 	}
+	if _, ok := c.socket.dialect.(dialect.Binary); ok { // [MQTT-6.0.0-1]
+		c.deaf.Store(true)
+		c.peer.Session().Close(reasonNoText)
+		return
+	}
 	if !utf8.Valid(text) { // RFC 6455 §8.1
 		c.deaf.Store(true)
 		c.peer.Session().Close(reasonInvalidUTF8)
 		return
 	}
 	c.contain(func() { c.peer.Receive(c.ctx, text) })
+}
+
+// receiveBytes is called by melody's reader for each binary message. A protocol of
+// texts has no answer to those.
+func (c *wsConn) receiveBytes(data []byte) {
+	if _, ok := c.socket.dialect.(dialect.Binary); !ok || c.deaf.Load() {
+		return
+	}
+	c.contain(func() { c.peer.Receive(c.ctx, data) })
 }
 
 // contain keeps a panic from ending more than this connection.
@@ -166,6 +196,11 @@ func (c *wsConn) contain(f func()) {
 // reasonInvalidUTF8 closes with 1007 (RFC 6455 §7.4.1).
 var reasonInvalidUTF8 = hub.Reason{
 	Cause: hub.CauseBadRequest, Code: websocket.CloseInvalidFramePayloadData, Text: "a text message was not valid UTF-8",
+}
+
+// reasonNoText closes with 1003 (RFC 6455 §7.4.1).
+var reasonNoText = hub.Reason{
+	Cause: hub.CauseBadRequest, Code: websocket.CloseUnsupportedData, Text: "this protocol has binary messages alone",
 }
 
 // ponged ends the wait for a client that answers pings but not the close.
@@ -200,11 +235,24 @@ func (c *wsConn) failed(err error) {
 	c.peer.Session().Close(hub.Reason{Cause: hub.CauseClosed})
 }
 
+// endWithin is how long a peer may take for what it does at the end.
+const endWithin = 10 * time.Second
+
+// end lets a peer do that. Its connection's context may be over already.
+func end(ctx context.Context, p dialect.Peer) {
+	if ender, ok := p.(dialect.Ender); ok {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endWithin)
+		defer cancel()
+		ender.End(ctx)
+	}
+}
+
 // drainBytes bounds what is read from a client after the end, see politeConn.
 const drainBytes = 16 << 20
 
 // disconnected is melody's last call, in the reader.
 func (c *wsConn) disconnected() {
+	c.contain(func() { end(c.ctx, c.peer) })
 	c.peer.Session().Detach()
 	c.code.CompareAndSwap(0, websocket.CloseAbnormalClosure)
 	c.socket.api.config.Logger.Info("connection closed", "path", c.path, "remote", c.remote, "client", c.peer.Session().Client().ID, "code", c.code.Load())

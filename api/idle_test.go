@@ -35,6 +35,7 @@ func TestIdleConnectionsOfANetworkAreLimited(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer a.Wait(t.Context())
 	begin := func(address string) *farConn {
 		c := &farConn{address: address}
 		a.ConnState(c, http.StateNew)

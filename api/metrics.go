@@ -74,8 +74,10 @@ type collector struct {
 	context context.Context // static, as all fields; its end ends a scrape
 	hub     *hub.Actor      // with the admin grant
 	limits  *limit.Limits
+	bridges func() []Bridge // nil: there are none
 
 	arrivals *arrivals
+	devices  *devices
 }
 
 // reading is a number that one kind of snapshot has.
@@ -116,6 +118,12 @@ var (
 		counter("fanfold_requests_unread_total", "Requests that no handler got: not HTTP, or a header that was too long or too slow.", func(s *arrivals) float64 { return float64(s.unread.Load()) }),
 		counter("fanfold_connections_unused_total", "Connections that ended before they asked for anything, unfinished handshakes among them.", func(s *arrivals) float64 { return float64(s.unused.Load()) }),
 	}
+	deviceReadings = []reading[deviceStats]{
+		gauge("fanfold_mqtt_connections", "MQTT clients that are connected.", func(s deviceStats) float64 { return float64(s.Connected) }),
+		gauge("fanfold_mqtt_sessions", "MQTT sessions that are kept without a connection, or will be.", func(s deviceStats) float64 { return float64(s.Kept) }),
+		gauge("fanfold_mqtt_retained_messages", "Messages that are retained.", func(s deviceStats) float64 { return float64(s.retained) }),
+		counter("fanfold_mqtt_refused_total", "What MQTT clients asked for and was refused: connections, subscriptions and publishes.", func(s deviceStats) float64 { return float64(s.refused) }),
+	}
 	nodeDesc = prometheus.NewDesc("fanfold_node_info",
 		"1, with what the node is called and which version it runs.", []string{"id", "name", "version"}, nil)
 	publishedDesc = prometheus.NewDesc("fanfold_publishes_total",
@@ -135,9 +143,13 @@ func (k *collector) Describe(to chan<- *prometheus.Desc) {
 	for _, r := range arrivalReadings {
 		to <- r.desc
 	}
+	for _, r := range deviceReadings {
+		to <- r.desc
+	}
 	to <- nodeDesc
 	to <- publishedDesc
 	to <- refusedDesc
+	describeBridges(to)
 }
 
 // Collect implements [prometheus.Collector]. It waits for the hub's shards, for at
@@ -146,6 +158,15 @@ func (k *collector) Collect(to chan<- prometheus.Metric) {
 	k.collectLimits(to)
 	for _, r := range arrivalReadings {
 		to <- prometheus.MustNewConstMetric(r.desc, r.kind, r.of(k.arrivals))
+	}
+	if k.bridges != nil {
+		for _, b := range k.bridges() {
+			b.collect(to)
+		}
+	}
+	devices := k.devices.stats()
+	for _, r := range deviceReadings {
+		to <- prometheus.MustNewConstMetric(r.desc, r.kind, r.of(devices))
 	}
 	ctx, cancel := context.WithTimeout(k.context, scrapeTimeout)
 	defer cancel()

@@ -34,11 +34,12 @@ func (a *API) routes() {
 	r.GET("/", a.upgradeOr(echo, a.page))
 	r.HEAD("/", a.page)
 	r.GET("/connection/websocket", a.introduce, centrifuge.serve)
+	r.GET("/mqtt", a.introduce, a.socket(a.devices.mqtt).serve)
 	r.POST("/api/:method", a.admitServer, a.serverAPI)
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
 		r.Handle(method, "/health", a.health)
 		r.Handle(method, "/v1/health", a.health)
-		r.Handle(method, "/ready", a.ready)
+		r.Handle(method, "/ready", a.introduce, a.ready)
 		r.Handle(method, "/metrics", a.admit, a.serveMetrics)
 		r.Handle(method, "/gallery", a.page)
 		r.Handle(method, "/gallery/*page", a.page)
@@ -86,7 +87,7 @@ func (a *API) reserve() {
 			a.taken[first] = "/" + first
 		}
 	}
-	for _, name := range []string{"openapi.yaml", "docs", "mqtt", "favicon.ico", "robots.txt"} {
+	for _, name := range []string{"openapi.yaml", "docs", "favicon.ico", "robots.txt"} {
 		a.taken[name] = "/" + name
 	}
 }
@@ -154,12 +155,17 @@ func (a *API) pageOn(c *gin.Context) {
 
 func (a *API) health(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"healthy": true}) }
 
-// ready answers whether a message would be taken now.
+// ready answers whether a message would be taken now. A broker that is away does not
+// change that; who has the admin grant is told of it.
 func (a *API) ready(c *gin.Context) {
 	if err := a.config.Hub.Ready(c.Request.Context()); err != nil {
 		a.config.Logger.Warn("not ready", "error", err)
 		c.JSON(http.StatusServiceUnavailable, gin.H{"ready": false, "error": hub.ErrorOf(err).Message})
 		return
 	}
-	c.JSON(http.StatusOK, gin.H{"ready": true, "time": time.Now().UTC()})
+	answer := gin.H{"ready": true, "time": time.Now().UTC()}
+	if list := a.bridges(c); list != nil {
+		answer["bridges"] = list
+	}
+	c.JSON(http.StatusOK, answer)
 }

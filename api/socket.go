@@ -47,9 +47,15 @@ func (a *API) socket(d dialect.Dialect) *socket {
 	if d.Separator() != "" {
 		s.melody.Config.MaxMessageSize = int64(a.config.Hub.MaxMessageBytes() + frameOverhead)
 	}
+	if b, ok := d.(dialect.Binary); ok {
+		s.melody.Upgrader.Subprotocols = b.Subprotocols()
+		s.melody.Config.MaxMessageSize = int64(b.MaxPacketBytes())
+	}
 	s.melody.HandleConnect(func(m *melody.Session) { connOf(m).connected(m) })
 	s.melody.HandleMessage(func(m *melody.Session, text []byte) { connOf(m).receive(text) })
+	s.melody.HandleMessageBinary(func(m *melody.Session, data []byte) { connOf(m).receiveBytes(data) })
 	s.melody.HandleSentMessage(func(m *melody.Session, sent []byte) { connOf(m).sent() })
+	s.melody.HandleSentMessageBinary(func(m *melody.Session, sent []byte) { connOf(m).sent() })
 	s.melody.HandleClose(func(m *melody.Session, code int, _ string) error { return connOf(m).closedByPeer(code) })
 	s.melody.HandlePong(func(m *melody.Session) { connOf(m).ponged() })
 	s.melody.HandleError(func(m *melody.Session, err error) { connOf(m).failed(err) })

@@ -85,7 +85,7 @@ func bearer(token string) []string { return []string{"Authorization", "Bearer " 
 
 // free are the routes that are for everybody: the page, health, and the one
 // whose protocol brings its token later.
-var free = []string{"GET /", "HEAD /", "GET /:channel", "HEAD /:channel", "GET /health", "HEAD /health", "GET /v1/health", "HEAD /v1/health", "GET /ready", "HEAD /ready", "GET /connection/websocket",
+var free = []string{"GET /", "HEAD /", "GET /:channel", "HEAD /:channel", "GET /health", "HEAD /health", "GET /v1/health", "HEAD /v1/health", "GET /ready", "HEAD /ready", "GET /connection/websocket", "GET /mqtt",
 	"GET /gallery", "HEAD /gallery", "GET /gallery/*page", "HEAD /gallery/*page"}
 
 // TestEveryRouteRefusesTheAnonymous asks for all that the router knows: one that
@@ -97,6 +97,7 @@ func TestEveryRouteRefusesTheAnonymous(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer handler.Wait(t.Context())
 	known := handler.Routes()
 	if len(known) < 25 {
 		t.Fatalf("there are only %d routes", len(known))

@@ -20,6 +20,17 @@ type Actor struct {
 // As returns the hub as p may use it. nil may do nothing.
 func (h *Hub) As(p *Principal) *Actor { return &Actor{hub: h, principal: p} }
 
+// Timeless returns a for what the principal has left to be done when its time is over.
+// If it is revoked it does not count all the same.
+func (a *Actor) Timeless() *Actor {
+	if a.principal == nil {
+		return a
+	}
+	p := *a.principal
+	p.Expires = time.Time{}
+	return &Actor{hub: a.hub, principal: &p, meter: a.meter}
+}
+
 // Principal is who acts; nil if nobody is known.
 func (a *Actor) Principal() *Principal { return a.principal }
 
@@ -92,6 +103,9 @@ func (a *Actor) publish(ctx context.Context, m *Message, o PublishOptions) (dupl
 	}
 	return a.hub.publish(ctx, m, o, a.sign(m))
 }
+
+// Stores reports whether what is published to a channel is stored. It needs no grant.
+func (a *Actor) Stores(channel string) bool { return !a.hub.config.Rules.For(channel).Live }
 
 // Schedule has a message published later, or again and again; see [Scheduler].
 // It needs [ActionPublish]; the grant counts now, not when the time comes. Errors are those of

@@ -107,6 +107,14 @@ type Conn interface {
 	Close(Reason)
 }
 
+// Withholder is a [Conn] that may leave frames in the outbox although the client could
+// be sent some: it waits for something else.
+type Withholder interface {
+	// Ending says that the session ends when its outbox is empty, so that the Conn takes
+	// what is in there. It does not block.
+	Ending()
+}
+
 // Codec writes events for subscribers of one protocol. It is compared with ==,
 // and all sessions with equal codecs share each encoded frame.
 type Codec interface {

@@ -242,11 +242,12 @@ func (h *Hub) snapshot() []*Session {
 // Shutdown refuses new sessions, closes the present ones with [CauseShutdown],
 // drainRate of them a second and each with another time to come back at, waits until
 // their transports have let go of them, and stops the hub's goroutines. When ctx is done
-// it stops waiting for sessions and returns ctx's error. It is called once.
+// it stops waiting for sessions and returns ctx's error. A second call waits as the first.
 func (h *Hub) Shutdown(ctx context.Context) error {
 	h.mu.Lock()
+	first := !h.draining
 	h.draining = true
-	if len(h.sessions) == 0 {
+	if first && len(h.sessions) == 0 {
 		close(h.empty)
 	}
 	h.mu.Unlock()

@@ -128,6 +128,8 @@ func (s *Session) Close(r Reason) {
 	}
 	if now {
 		s.conn.Close(r)
+	} else if w, ok := s.conn.(Withholder); first && ok {
+		w.Ending()
 	}
 }
 

@@ -58,6 +58,9 @@ func startBrowser(t testing.TB, more ...chromedp.ExecAllocatorOption) *browser {
 	return &browser{t: t, ctx: ctx}
 }
 
+// as returns the browser for use by a subtest.
+func (b *browser) as(t testing.TB) *browser { return &browser{t: t, ctx: b.ctx} }
+
 // tab is a page in a browser. It is driven as its user would: things are found
 // by their role and name, clicked with the mouse and filled with the keyboard.
 type tab struct {

@@ -129,10 +129,20 @@ func (h *hub) history(channel string) []publication {
 // sessions returns how many sessions are subscribed to a channel or pattern.
 func (h *hub) sessions(channel string) int {
 	h.t.Helper()
+	return h.channels()[channel]
+}
+
+// channels counts the sessions that are subscribed, by channel and pattern.
+func (h *hub) channels() map[string]int {
+	h.t.Helper()
 	type count struct {
 		NumClients int `json:"num_clients"`
 	}
-	return api[struct{ Channels map[string]count }](h, "channels", "{}").Channels[channel].NumClients
+	counts := map[string]int{}
+	for name, c := range api[struct{ Channels map[string]count }](h, "channels", "{}").Channels {
+		counts[name] = c.NumClients
+	}
+	return counts
 }
 
 // connections returns how many sessions of any kind the hub has.

@@ -38,12 +38,22 @@ var arrows = map[string]arrow{
 		never: []string{"net", "net/http"},
 		why:   "a client inside the process has what every client has, and no more",
 	},
+	"fanfold/hub/foreign": {
+		may:   []string{"fanfold/hub"},
+		never: []string{"net", "net/http", "sync", "sync/atomic", "os"},
+		why:   "names and payloads are the same whether a device or a broker has written them, and can be tested as functions",
+	},
+	"fanfold/hub/bridge": {
+		may:   []string{"fanfold/hub", "fanfold/hub/client", "fanfold/hub/foreign", "github.com/mochi-mqtt/server/v2/packets", "github.com/gorilla/websocket", "github.com/rabbitmq/amqp091-go"},
+		never: []string{"net/http"},
+		why:   "a bridge is a client of the hub and of a broker, and knows neither the store nor who else is served",
+	},
 	"fanfold/hub/hubtest": {
 		may: []string{"fanfold/hub"},
 		why: "it tests any implementation of the hub's interfaces, so it can't know one",
 	},
 	"fanfold/api/dialect": {
-		may:   []string{"fanfold/hub", "golang.org/x/text"},
+		may:   []string{"fanfold/hub", "fanfold/hub/foreign", "golang.org/x/text", "github.com/mochi-mqtt/server/v2/packets"},
 		never: []string{"net", "net/http", "sync", "sync/atomic", "os"},
 		why:   "a protocol is bytes in and bytes out, so that it can be tested and fuzzed as a function",
 	},
@@ -55,24 +65,34 @@ var arrows = map[string]arrow{
 		may: []string{"fanfold/hub", "golang.org/x/time/rate"},
 		why: "who has had enough is counted in one place, whatever carries the bytes",
 	},
+	"fanfold/api/device": {
+		may:   []string{"fanfold/hub", "fanfold/api/dialect"},
+		never: []string{"net", "net/http"},
+		why:   "what devices leave behind does not depend on how they are connected",
+	},
 	"fanfold/api": {
-		may: []string{"fanfold/hub", "fanfold/api/access", "fanfold/api/dialect", "fanfold/api/limit", "github.com/gin-gonic/gin", "github.com/olahol/melody", "github.com/gorilla/websocket", "github.com/prometheus/client_golang"},
+		may: []string{"fanfold/hub", "fanfold/api/access", "fanfold/api/device", "fanfold/api/dialect", "fanfold/api/limit", "github.com/gin-gonic/gin", "github.com/olahol/melody", "github.com/gorilla/websocket", "github.com/prometheus/client_golang"},
 		why: "what carries bytes, and the hub's numbers to a monitor, knows neither the store nor the page",
 	},
 	"fanfold/web": {
 		why: "the page speaks to the hub over the network, as any client does",
 	},
 	"fanfold/web/gallery": {
-		may:   []string{"fanfold/hub", "fanfold/hub/client"},
+		may:   []string{"fanfold/hub", "fanfold/hub/client", "fanfold/web/gallery/characters", "github.com/shirou/gopsutil/v4", "golang.org/x/text"},
 		never: []string{"net", "net/http"},
 		why:   "an example has nothing that any user of a hub does not have",
 	},
+	"fanfold/web/gallery/characters": {
+		may:   []string{"github.com/blevesearch/bleve/v2", "github.com/blevesearch/bleve_index_api", "golang.org/x/text/unicode/runenames"},
+		never: []string{"net", "net/http"},
+		why:   "a search backend knows nothing of who asks it, so that another can take its place",
+	},
 	"fanfold/cmd/fanfold": {
-		may: []string{"fanfold/hub", "fanfold/hub/client", "fanfold/hub/stream", "fanfold/web/gallery", "fanfold/api", "fanfold/api/access", "fanfold/api/dialect", "fanfold/api/limit", "fanfold/web", "github.com/alecthomas/kong", "github.com/dustin/go-humanize", "github.com/goccy/go-yaml", "golang.org/x/crypto/acme"},
+		may: []string{"fanfold/hub", "fanfold/hub/bridge", "fanfold/hub/client", "fanfold/hub/stream", "fanfold/web/gallery", "fanfold/api", "fanfold/api/access", "fanfold/api/dialect", "fanfold/api/limit", "fanfold/web", "github.com/alecthomas/kong", "github.com/dustin/go-humanize", "github.com/goccy/go-yaml", "golang.org/x/crypto/acme"},
 		why: "only the program knows all parts",
 	},
 	"fanfold/tests": {
-		may: []string{"fanfold/tests/need", "github.com/gorilla/websocket", "github.com/chromedp", "github.com/goccy/go-yaml", "go.uber.org/goleak"},
+		may: []string{"fanfold/tests/need", "github.com/gorilla/websocket", "github.com/rabbitmq/amqp091-go", "github.com/chromedp", "github.com/goccy/go-yaml", "go.uber.org/goleak"},
 		why: "the program is tested from outside, as its users see it",
 	},
 	"fanfold/tests/need":  {why: "any package's tests use it"},

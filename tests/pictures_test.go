@@ -2,10 +2,11 @@ package tests
 
 import (
 	"context"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
 
@@ -37,13 +38,14 @@ func TestSignInLooks(t *testing.T) {
 	p.takePictures("signed-in-", func() {})
 }
 
-// takePictures takes a picture of the page in each look and checks that it fits.
+// takePictures takes a picture of the page in each look and checks that it fits. Those
+// that the README shows are kept with -update-pictures, the others among the artifacts.
 // narrow makes room on the phone.
 func (p *tab) takePictures(prefix string, narrow func()) {
 	p.t.Helper()
-	folder := "artifacts"
-	if *updatePictures {
-		folder = "pictures"
+	readme, err := os.ReadFile(filepath.Join(root(), "README.md"))
+	if err != nil {
+		p.t.Fatal(err)
 	}
 	for _, look := range []struct {
 		name, scheme  string
@@ -54,11 +56,7 @@ func (p *tab) takePictures(prefix string, narrow func()) {
 		{"phone", "light", 360, 780},
 	} {
 		p.do("resize", chromedp.EmulateViewport(look.width, look.height, chromedp.EmulateScale(2)))
-		if _, err := call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: look.scheme}},
-		}); err != nil {
-			p.t.Fatal(err)
-		}
+		p.emulate("prefers-color-scheme", look.scheme)
 		eventually(p.t, "the page is no wider than the "+look.name+" window", func() bool {
 			return evaluate[int64](p, "document.documentElement.scrollWidth") <= look.width
 		})
@@ -70,7 +68,13 @@ func (p *tab) takePictures(prefix string, narrow func()) {
 			narrow()
 		}
 		p.run("document.activeElement.blur(); scrollTo(0, 0)")
-		p.picture(filepath.Join(folder, prefix+look.name+".png"))
+		p.await(`Promise.all(document.getAnimations().filter(({effect}) => Number.isFinite(effect.getComputedTiming().endTime))
+			.map(({finished}) => finished.catch(() => {}))).then(() => "")`)
+		folder, name := "artifacts", prefix+look.name+".png"
+		if *updatePictures && strings.Contains(string(readme), "tests/pictures/"+name) {
+			folder = "pictures"
+		}
+		p.picture(filepath.Join(folder, name))
 	}
 	p.do("resize", chromedp.EmulateViewport(1280, 1000, chromedp.EmulateScale(2)))
 }

@@ -7,9 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"fanfold/tests/need"
-
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
 )
 
@@ -184,41 +181,21 @@ func TestPageSignInByKeyboard(t *testing.T) {
 // The page has no fault that axe finds, by day and by night, signed in or not.
 func TestPageIsAccessible(t *testing.T) {
 	t.Parallel()
-	axe, err := os.ReadFile(filepath.Join("clients", "node_modules", "axe-core", "axe.min.js"))
-	if err != nil {
-		need.Missing(t, "needs npm ci in tests/clients, which tests/run does: %v", err)
-	}
 	h, token := closedHub(t)
 	h.publish("news", "It is done", bearer(token("bob")), "Title: Backup", "Tags: disk", "Priority: high", "Click: https://example.org/")
 	p := startBrowser(t).open(h.url + "/news")
-	p.run(string(axe))
 	p.wantText("region", "Sign in", "asks who you are")
-	p.wantAccessible("asked")
+	p.accessible()
 	p.click("DisclosureTriangle", "How to get a token")
 	p.in("Sign in").fill("textbox", "Token or key", "a.b.c")
 	p.press("\r")
 	p.wantText("region", "Sign in", "Not signed in")
-	p.wantAccessible("refused")
+	p.accessible()
 	p.signIn(token("ada"))
 	p.in("Channel feed").fill("textbox", "Message", "Thank you")
 	p.press("\r")
 	p.wantText("log", "Messages", "It is done", "Thank you", "ada")
 	p.in("Notifications").click("button", "Send notification")
 	p.wantText("list", "Arrived notifications", "Backup")
-	p.wantAccessible("signed in")
-}
-
-func (p *tab) wantAccessible(state string) {
-	p.t.Helper()
-	for _, scheme := range []string{"light", "dark"} {
-		if _, err := call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}},
-		}); err != nil {
-			p.t.Fatal(err)
-		}
-		found := p.await(`axe.run().then(({violations}) => violations.flatMap(({id, nodes}) => nodes.map((n) => id + ": " + n.target + ": " + n.failureSummary)).join("\n"))`)
-		if found != "" {
-			p.t.Errorf("%s, %s: %s", state, scheme, found)
-		}
-	}
+	p.accessible()
 }

@@ -1,11 +1,12 @@
 import {Chat} from './chat.js';
-import {helloLine, word} from './curl.js';
+import {helloLine} from './curl.js';
 import {copies, fill, findElement} from './dom.js';
 import {Echo} from './echo.js';
 import {needsCredential} from './fanfold.js';
 import {Feed, isPattern} from './feed.js';
 import {Notifications} from './notifications.js';
 import {Page} from './page.js';
+import {word} from './shell.js';
 
 const DEFAULT_CHANNEL = 'news';
 
@@ -21,11 +22,12 @@ const chat = new Chat(hub, page.identity, rename);
 const feed = new Feed(hub, {
   identity: () => page.identity,
   onChannels: showChannels,
-  onMessage: (channel, content) => {
-    if (content.kind === 'notification') notifications.show(channel, content);
+  onMessage: (channel, content, tag) => {
+    if (content.kind === 'notification') notifications.show(channel, content, tag);
     if (document.hidden) unread++;
     showTitle();
   },
+  onGone: (tag) => notifications.dismiss(tag),
 });
 
 copies(findElement(document, '#intro [data-part=copy]'), findElement(document, '#intro [data-part=curl]'));
@@ -46,6 +48,7 @@ document.addEventListener('visibilitychange', () => {
   showTitle();
 });
 for (const channel of channelsInAddress()) feed.add(channel);
+chat.enter();
 page.connect();
 
 /** The channels that the address asks for: /{channel}?channel=…&channel=… */
@@ -69,6 +72,7 @@ function showChannels(channels) {
   fill(findElement(document, '#intro'), 'channel', first);
   fill(findElement(document, '#intro'), 'curl', helloLine(base, example, asksWho || hub.token !== ''));
   page.account.explain(word(first));
+  notifications.shown(channels);
   notifications.suggest(channels.find((name) => !isPattern(name)) ?? example);
   showTitle();
   if (String(channelsInAddress()) === String(channels) || channels.length === 0) return;

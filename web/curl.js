@@ -9,6 +9,8 @@
  * @typedef {{channel: string, message: string, title: string, priority: string, tags: string, click: string, delay: string}} Fields
  */
 
+import {quoted, word} from './shell.js';
+
 /** What curl -d says that it sends, unless it is told otherwise. */
 const FORM = 'application/x-www-form-urlencoded';
 
@@ -78,14 +80,4 @@ export function send({url, headers, body}, token) {
   const authorization = present({Authorization: token && `Bearer ${token}`});
   // The page has no referrer, for want of which a browser might make its Origin null too.
   return fetch(url, {method: 'POST', headers: {'Content-Type': FORM, ...authorization, ...headers}, body, referrerPolicy: 'same-origin'});
-}
-
-/** Quotes for a POSIX shell what has to be. @param {string} text */
-export function word(text) {
-  return /^[\w@%+:,./-]+$/.test(text) ? text : quoted(text);
-}
-
-/** @param {string} text */
-function quoted(text) {
-  return `'${text.replaceAll("'", `'\\''`)}'`;
 }

@@ -117,7 +117,7 @@ export class Fanfold extends Emitter {
    * @param {{joinLeave?: boolean, data?: any}} [options] data describes this client in this channel
    */
   subscribe(channel, {joinLeave = false, data} = {}) {
-    const sub = this.#subscriptions.get(channel) ?? this.#add(channel, data);
+    const sub = this.#subscriptions.get(channel) ?? this.#add(channel, data, joinLeave);
     sub.users++;
     if (joinLeave && !sub.joinLeave) {
       sub.joinLeave = true;
@@ -142,9 +142,14 @@ export class Fanfold extends Emitter {
     this.#send([this.#command('unsubscribe', {channel: sub.channel}), ...this.#subscribeCommands(sub)]);
   }
 
-  /** Resolves once the message is stored. @param {string} channel @param {any} data */
-  publish(channel, data) {
-    return this.call('publish', {channel, data});
+  /**
+   * Resolves once the message is stored, or delivered if the channel is live.
+   * @param {string} channel
+   * @param {any} data
+   * @param {{excludeSelf?: boolean}} [options] excludeSelf spares this client its own message
+   */
+  publish(channel, data, {excludeSelf} = {}) {
+    return this.call('publish', {channel, data, exclude_self: excludeSelf});
   }
 
   /**
@@ -212,10 +217,11 @@ export class Fanfold extends Emitter {
     this.#become('connected');
   }
 
-  /** @param {string} channel @param {any} data */
-  #add(channel, data) {
+  /** @param {string} channel @param {any} data @param {boolean} joinLeave */
+  #add(channel, data, joinLeave) {
     /** @type {Subscription} */
     const sub = new Subscription(channel, data, () => this.#send(this.#subscribeCommands(sub)));
+    sub.joinLeave = joinLeave;
     this.#subscriptions.set(channel, sub);
     if (this.#socket?.readyState === WebSocket.OPEN) this.#send(this.#subscribeCommands(sub));
     return sub;

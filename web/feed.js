@@ -1,5 +1,5 @@
 import {control, fill, find, findElement, messageOf, onSubmit, stamp, tell} from './dom.js';
-import {contentOf, dataOf} from './message.js';
+import {contentOf, dataOf, isEvent, missed, tagOf} from './message.js';
 import {Timeline} from './timeline.js';
 
 /**
@@ -35,9 +35,10 @@ export class Feed {
   /**
    * @param {import('./fanfold.js').Fanfold} hub
    * @param {{identity: () => object, onChannels: (names: string[]) => void,
-   *   onMessage: (channel: string, content: import('./message.js').Content) => void}} page
+   *   onMessage: (channel: string, content: import('./message.js').Content, tag: string) => void,
+   *   onGone: (tag: string) => void}} page
    *   identity describes this client in a channel; onChannels is told the channels when they
-   *   have changed, onMessage each message that arrives
+   *   have changed, onMessage each message that arrives, onGone of each that was deleted or read
    */
   constructor(hub, page) {
     this.#hub = hub;
@@ -151,7 +152,10 @@ export class Feed {
     const overlaps = channel !== source.name && this.#sources.has(channel);
     if (overlaps && !publication.offset) return; // the timeline can't tell that it is the same one
     const epoch = source.sub.position?.epoch ?? '';
-    if (this.#timeline.arrive({channel, epoch, publication})) this.#page.onMessage(channel, contentOf(publication.data));
+    const tag = tagOf(channel, epoch, publication);
+    const isNew = this.#timeline.arrive({channel, epoch, publication});
+    if (isNew) this.#page.onMessage(channel, contentOf(publication.data), tag);
+    if (isEvent(publication.data)) this.#page.onGone(tag);
   }
 
   /** @param {Source} source @param {boolean | null} recovered */
@@ -250,9 +254,4 @@ export class Feed {
 /** @param {string} name */
 export function isPattern(name) {
   return /[*>]/.test(name);
-}
-
-/** @param {number} count */
-export function missed(count) {
-  return `${count} missed ${count === 1 ? 'message' : 'messages'}`;
 }

@@ -57,6 +57,22 @@ export function sequenceOf(data, {epoch, offset}) {
   return {id: offset ? epoch + digits : '', event: ''};
 }
 
+/** Whether a message says that another was deleted or read. @param {unknown} data */
+export function isEvent(data) {
+  return sequenceOf(data, {epoch: '', offset: 0}).event !== '';
+}
+
+/**
+ * A name for a message, or for what it is a state of, that every tab gives it.
+ * @param {string} channel
+ * @param {string} epoch
+ * @param {import('./subscription.js').Publication} publication
+ */
+export function tagOf(channel, epoch, {data, offset = 0, time = 0}) {
+  const {id} = sequenceOf(data, {epoch, offset});
+  return `${channel} ${id || `${time} ${contentOf(data).text.slice(0, 100)}`}`;
+}
+
 const digit = (/** @type {number} */ n) => String.fromCharCode(n + (n < 10 ? 48 : n < 36 ? 55 : 61));
 
 /**
@@ -91,4 +107,9 @@ export function dataOf(input) {
   } catch {
     return input;
   }
+}
+
+/** @param {number} count */
+export function missed(count) {
+  return `${count} missed ${count === 1 ? 'message' : 'messages'}`;
 }

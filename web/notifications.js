@@ -1,13 +1,9 @@
-import {control, copies, fill, find, findElement, onSubmit, stamp} from './dom.js';
+import {control, copies, fill, find, findElement, onSubmit} from './dom.js';
 import {curlLine, notificationRequest, send} from './curl.js';
-import {fillExtras} from './timeline.js';
+import {System} from './system.js';
+import {Toasts} from './toasts.js';
 
 /** @typedef {import('./message.js').Content} Content */
-
-const MOST_TOASTS = 3;
-const SHOWN = 7_000; // ms; the most urgent ones stay until dismissed
-const URGENT = 5;
-const PRIORITY_NAMES = ['', 'min priority', 'low priority', '', 'high priority', 'max priority'];
 
 /** Notifications sends them by HTTP, as curl would, and shows those that arrive. */
 export class Notifications {
@@ -15,7 +11,8 @@ export class Notifications {
   #form = find(this.#root, 'form', HTMLFormElement);
   #line = findElement(this.#root, '[data-part=curl]');
   #allow = find(this.#root, '[data-part=allow]', HTMLButtonElement);
-  #toasts = findElement(document, '[data-part=toasts]');
+  #toasts = new Toasts(findElement(document, '[data-part=toasts]'));
+  #system;
   #base;
   #token;
 
@@ -26,6 +23,7 @@ export class Notifications {
   constructor(base, token) {
     this.#base = base;
     this.#token = token;
+    this.#system = new System(base, () => this.#explain('This browser shows no system notifications for pages.'));
     onSubmit(this.#form, () => this.#send());
     this.#form.addEventListener('input', () => this.#showLine());
     copies(findElement(this.#root, '[data-part=copy]'), this.#line);
@@ -40,14 +38,26 @@ export class Notifications {
     this.#showLine();
   }
 
+  /** Which channels and patterns the page shows, so that no other tab need tell of them. @param {string[]} channels */
+  shown(channels) {
+    this.#system.watch(channels);
+  }
+
   /**
-   * Shows a notification that has arrived.
+   * Shows a notification that has arrived, in place of an earlier one with its tag.
    * @param {string} channel
    * @param {Content} content
+   * @param {string} tag
    */
-  show(channel, content) {
-    this.#toast(channel, content);
-    if (document.hidden) this.#showSystem(channel, content);
+  show(channel, content, tag) {
+    this.#toasts.show({channel, content, tag});
+    this.#system.show(channel, content, tag);
+  }
+
+  /** Takes a notification away: it was deleted, or read elsewhere. @param {string} tag */
+  dismiss(tag) {
+    this.#toasts.remove(tag);
+    this.#system.close(tag);
   }
 
   #request() {
@@ -79,42 +89,14 @@ export class Notifications {
     return `${reply.duplicate ? 'Was sent' : 'Sent'} to ${channel}${reply.offset ? `, offset ${reply.offset}` : ''}.`;
   }
 
-  /** @param {string} channel @param {Content} content */
-  #toast(channel, content) {
-    const toast = stamp('toast');
-    toast.dataset.priority = String(content.priority);
-    fill(toast, 'channel', channel);
-    fill(toast, 'priority', PRIORITY_NAMES[content.priority] ?? '');
-    fill(toast, 'title', content.title);
-    fill(toast, 'text', content.text);
-    fillExtras(toast, content);
-    findElement(toast, 'button').addEventListener('click', () => toast.remove());
-    this.#toasts.append(toast);
-    while (this.#toasts.childElementCount > MOST_TOASTS) this.#toasts.firstElementChild?.remove();
-    if (content.priority < URGENT) dismissLater(toast);
-  }
-
-  /** @param {string} channel @param {Content} content */
-  #showSystem(channel, {title, text, click}) {
-    if (!('Notification' in window) || Notification.permission !== 'granted') return;
-    try {
-      const shown = new Notification(title || channel, {body: text, tag: `${channel} ${text}`});
-      shown.onclick = () => (click ? open(click, '_blank', 'noopener') : focus());
-    } catch { // phones allow them from a service worker only
-      this.#explain('This browser shows no system notifications for pages.');
-    }
-  }
-
   async #ask() {
-    await Notification.requestPermission();
+    await this.#system.ask();
     this.#showPermission();
   }
 
   #showPermission() {
-    if (!('Notification' in window && isSecureContext)) {
-      return this.#explain('System notifications need https or this machine’s own address.');
-    }
-    switch (Notification.permission) {
+    switch (this.#system.permission) {
+      case 'unavailable': return this.#explain('System notifications need https or this machine’s own address.');
       case 'granted': return this.#explain('System notifications appear while this tab is hidden.');
       case 'denied': return this.#explain('System notifications are blocked in this browser’s settings.');
     }
@@ -125,12 +107,4 @@ export class Notifications {
     this.#allow.hidden = true;
     fill(this.#root, 'permission', text);
   }
-}
-
-/** Removes a toast once it has been in view for a while and nobody is at it. @param {HTMLElement} toast */
-function dismissLater(toast) {
-  setTimeout(() => {
-    if (document.hidden || toast.matches(':hover, :focus-within')) dismissLater(toast);
-    else toast.remove();
-  }, SHOWN);
 }

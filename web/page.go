@@ -15,7 +15,17 @@ type Example struct {
 }
 
 // examples are shown in this order.
-var examples = []Example{}
+var examples = []Example{
+	{"notifications", "Notifications", "Send one with curl or from the page; it pops up in every tab, and on the screen while they are all hidden."},
+	{"chat", "Chat", "Rooms for any number of people: who is here, who comes and goes, and who is typing."},
+	{"board", "Whiteboard", "Draw, write notes and move things about together, also while offline: every board ends up the same."},
+	{"todo", "To-do list", "One list in all tabs and on all devices; what you change offline is sent when the hub is back."},
+	{"game", "Multiplayer game", "Paper planes for any number of tabs and phones, with one referee in the hub."},
+	{"completion", "Auto-completion", "With every key the hub searches the names of all Unicode characters. Copy one here, and it is at hand in your other tabs."},
+	{"analysis", "Data while it is generated", "Start an analysis on the hub and watch its results grow, in any number of tabs."},
+	{"devices", "Device data", "What this hub’s own machine does, once a second, with the last five minutes at once."},
+	{"queues", "Message queues", "MQTT topics and AMQP queues, live as a tree with rates and curves, and the lines that join your broker to the hub."},
+}
 
 // Server reports whether the example has a side in the hub.
 func (e Example) Server() bool { return e.has(".go") }
@@ -61,7 +71,7 @@ func render() map[string][]byte {
 
 // page executes the layout with the templates of these files.
 func page(v view, files ...string) []byte {
-	files = append([]string{"parts/layout.html", "parts/notifications.html", "parts/chat.html"}, files...)
+	files = append([]string{"parts/layout.html", "parts/messages.html", "parts/notifications.html", "parts/chat.html", "parts/plot.html"}, files...)
 	var b bytes.Buffer
 	t := template.Must(template.ParseFS(embedded, files...))
 	if err := t.ExecuteTemplate(&b, "layout", v); err != nil {

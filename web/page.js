@@ -1,7 +1,7 @@
 import {Account} from './account.js';
-import {word} from './curl.js';
 import {findElement, messageOf, tell} from './dom.js';
 import {Fanfold} from './fanfold.js';
+import {word} from './shell.js';
 import {Status} from './status.js';
 import {FanfoldError} from './subscription.js';
 

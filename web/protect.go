@@ -6,12 +6,13 @@ import (
 )
 
 // policy lets the page load its own files and reach its own hub, and nothing
-// else; nobody may frame it. A script can't be made of text: the page has no Trusted
-// Types. A notification's icon is not shown, as its address would tell whoever sent it who
+// else; nobody may frame it. A script can't be made of text: of Trusted Types the page
+// has only the address of its service worker. A notification's icon is not shown, as its address would tell whoever sent it who
 // reads it and when.
 var policy = strings.Join([]string{
 	"default-src 'none'",
 	"script-src 'self'",
+	"worker-src 'self'",
 	"style-src 'self'",
 	"img-src 'self'",
 	"connect-src 'self'", // WebSockets of the same host and port too
@@ -19,7 +20,7 @@ var policy = strings.Join([]string{
 	"base-uri 'none'",
 	"frame-ancestors 'none'",
 	"require-trusted-types-for 'script'",
-	"trusted-types 'none'",
+	"trusted-types service-worker",
 }, "; ")
 
 // permissions gives up what the page has no use for, whatever runs in it.

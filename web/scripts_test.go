@@ -25,7 +25,7 @@ func TestScripts(t *testing.T) {
 	for name, file := range load() {
 		write(name, file.plain.content)
 	}
-	tests, err := filepath.Glob("testdata/*.mjs")
+	tests, err := filepath.Glob("testdata/*.*js*") // and the .json that they read
 	if err != nil || len(tests) == 0 {
 		t.Fatalf("testdata has no scripts: %v", err)
 	}

@@ -1,6 +1,6 @@
 import {fill, find, findElement} from './dom.js';
 import {needsCredential} from './fanfold.js';
-import {missed} from './feed.js';
+import {missed} from './message.js';
 
 const REPORT_SHOWN = 30_000; // ms
 

@@ -14,7 +14,8 @@ import {contentOf, sequenceOf} from './message.js';
  */
 
 const MOST_ROWS = 1_000; // the oldest go when there are more,
-const MOST_READ = 10_000; // unless one has scrolled up to read: then later
+const MOST_READ = 10_000; // unless one has scrolled up to read: then later;
+const AT_ONCE = 100; // so many at a time, since all that are left have to move
 
 /** Timeline shows messages of any channels in one list, each once; of a sequence its newest state. */
 export class Timeline {
@@ -139,10 +140,11 @@ export class Timeline {
 
   /** @param {number} most */
   #trim(most) {
-    const excess = this.#rows.splice(0, Math.max(0, this.#rows.length - most));
+    if (this.#rows.length <= most + AT_ONCE) return;
+    const excess = this.#rows.splice(0, this.#rows.length - most);
     this.#forget(excess);
     if (this.#shown.size > 2 * MOST_READ) this.#shown.clear();
-    if (excess.length > 0 && this.#rows[0]) this.#onTrim(this.#rows[0].place);
+    if (this.#rows[0]) this.#onTrim(this.#rows[0].place);
   }
 }
 

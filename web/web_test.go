@@ -16,7 +16,7 @@ import (
 
 // maxPageBytes keeps the page quick to load: what a browser that takes gzip
 // transfers for its first view of it.
-const maxPageBytes = 60_000
+const maxPageBytes = 80_000
 
 func get(t *testing.T, method, target string, header ...string) *httptest.ResponseRecorder {
 	t.Helper()
@@ -130,8 +130,8 @@ func TestEncodingIsTheClientsChoice(t *testing.T) {
 func TestEveryResponseIsProtected(t *testing.T) {
 	t.Parallel()
 	want := map[string]string{
-		"Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
-			"form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
+		"Content-Security-Policy": "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+			"form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types service-worker",
 		"Cross-Origin-Opener-Policy":   "same-origin",
 		"Cross-Origin-Resource-Policy": "same-origin",
 		"Permissions-Policy":           permissions,

@@ -27,6 +27,16 @@ type Dialect interface {
 	CloseCode(hub.Reason) (code int, text string)
 }
 
+// Binary is a [Dialect] of bytes instead of texts, whose peers are [Taker]s. Receive
+// gets any part of the stream then, which is not the callee's to keep.
+type Binary interface {
+	Dialect
+	// Subprotocols are its names in the handshake of a WebSocket (RFC 6455 §1.9).
+	Subprotocols() []string
+	// MaxPacketBytes bounds what a client sends at once.
+	MaxPacketBytes() int
+}
+
 // Request is what a dialect sees of the HTTP request that opened a connection.
 type Request struct {
 	Path   string
@@ -51,6 +61,21 @@ type Peer interface {
 // sending history. Start may run beside Receive.
 type Starter interface {
 	Start(ctx context.Context)
+}
+
+// Taker is a [Peer] that writes the client's bytes itself, out of frames that others
+// share.
+type Taker interface {
+	// Take appends what is to be sent next to dst, until that has limit bytes or more. It is
+	// [hub.Session.Take] for a transport, in whose place it stands: nothing appended means that
+	// the transport sleeps until the next Wake. Calls do not overlap, and do not block.
+	Take(dst []byte, limit int) []byte
+}
+
+// Ender is a [Peer] with something to do when the connection is gone, before its
+// session is detached. No Receive comes after it. It may block on the engine.
+type Ender interface {
+	End(ctx context.Context)
 }
 
 // maxCloseText is what a close frame holds beside its code (RFC 6455 §5.5), in bytes.

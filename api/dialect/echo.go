@@ -1,15 +1,13 @@
 package dialect
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"fanfold/hub"
+	"fanfold/hub/foreign"
 )
 
 // Echo is the plain text protocol: each text that the client sends is answered,
@@ -137,33 +135,7 @@ func (e *Echo) Encode(ev hub.Event) []byte {
 	if event, _ := parseSequenceEvent(ev.Message.Data); event != "" {
 		return nil
 	}
-	return []byte(plainText(ev.Message.Data))
-}
-
-// plainText is what a subscriber to plain text sees of a message's data: a
-// notification's message, a string as it is, other data as its JSON. That is
-// AsNotification(data).Message at half the cost, which the shard bears. It is valid
-// UTF-8, as a text frame must be (RFC 6455 §8.1).
-func plainText(data []byte) string {
-	data = bytes.TrimLeft(data, jsonSpaces)
-	if text, ok := jsonString(data); ok {
-		return text
-	}
-	if bytes.HasPrefix(data, []byte("{")) {
-		var fields map[string]json.RawMessage
-		if json.Unmarshal(data, &fields) == nil {
-			if text, ok := jsonString(fields["message"]); ok {
-				return text
-			}
-		}
-	}
-	return strings.ToValidUTF8(string(data), "\uFFFD")
-}
-
-// jsonString decodes data that is a JSON string and begins as one.
-func jsonString(data []byte) (text string, ok bool) {
-	ok = bytes.HasPrefix(data, []byte(`"`)) && json.Unmarshal(data, &text) == nil
-	return text, ok
+	return []byte(foreign.PlainText(ev.Message.Data))
 }
 
 // echoPeer is one client of [Echo].

@@ -35,7 +35,15 @@ func (c *serveCommand) newDemo(h *hub.Hub, logger *slog.Logger) demo {
 		return demo{}
 	}
 	actor := h.As(&hub.Principal{Name: "gallery", Server: true, Grant: gallery.Grant()})
-	return demo{gallery.New(gallery.Config{Client: client.New(actor), Logger: logger})}
+	return demo{gallery.New(gallery.Config{Client: client.New(actor), Logger: logger, Folder: c.dataFolder()})}
+}
+
+// dataFolder is "" where nothing is kept.
+func (c *serveCommand) dataFolder() string {
+	if c.Memory {
+		return ""
+	}
+	return c.Data
 }
 
 func (d demo) methods() map[string]dialect.Method {

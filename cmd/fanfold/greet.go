@@ -8,7 +8,7 @@ import (
 )
 
 // greet prints where the hub is and what to try.
-func (c *serveCommand) greet(out io.Writer, addr net.Addr, identity certificates) {
+func (c *serveCommand) greet(out io.Writer, addr net.Addr, identity certificates, doors *mqttDoors) {
 	url, curl := "http://"+reachable(addr), "curl"
 	switch certificates := identity.(type) {
 	case *keyPair:
@@ -44,8 +44,8 @@ Open that in a browser, then send it a message from a shell:
 
   %[2]s -d "Hello" %[1]s/news
 
-%[4]s%[5]sMessages are kept %[3]s. Ctrl-C stops the hub.
-`, url, curl, kept, who, gallery)
+%[4]s%[5]s%[6]sMessages are kept %[3]s. Ctrl-C stops the hub.
+`, url, curl, kept, who, gallery, doors)
 }
 
 // reachable is an address that a client on this machine can connect to.

@@ -30,6 +30,7 @@ type serveCommand struct {
 	TrustedProxies []network `placeholder:"CIDR" help:"Believe what proxies of this network, like 10.0.0.0/8 or 127.0.0.1, say of whom they speak for. Repeatable."`
 
 	TLS    tlsSettings    `embed:""`
+	MQTT   mqttSettings   `embed:"" prefix:"mqtt-"`
 	Access accessSettings `embed:""`
 	Limits limitSettings  `embed:"" prefix:"limit-"`
 
@@ -37,9 +38,10 @@ type serveCommand struct {
 	Memory bool   `help:"Keep messages in memory alone: a restart forgets them."`
 	Sync   string `default:"interval" enum:"interval,always" help:"When messages are written through to the disk: interval, every second, so that a power cut may take the last two seconds; or always, before a publish is answered, which is slower. A crash of the hub takes nothing either way. Default: ${default}."`
 
-	DataMaxBytes      byteSize      `default:"0" placeholder:"SIZE" help:"What the store may take, like 10GB; beyond it the oldest messages go, whatever their channel. Default: no bound."`
-	Rules             ruleSettings  `placeholder:"YAML" help:"How channels are kept and who may publish: a list, best written in the configuration file; the README shows it."`
-	IdempotencyWindow time.Duration `default:"5m" placeholder:"TIME" help:"How long an idempotency key is remembered. Default: ${default}."`
+	DataMaxBytes      byteSize       `default:"0" placeholder:"SIZE" help:"What the store may take, like 10GB; beyond it the oldest messages go, whatever their channel. Default: no bound."`
+	Rules             ruleSettings   `placeholder:"YAML" help:"How channels are kept and who may publish: a list, best written in the configuration file; the README shows it."`
+	Bridges           bridgeSettings `placeholder:"YAML" help:"The message brokers, MQTT or AMQP, that the hub is joined to: a list, best written in the configuration file; the README shows it."`
+	IdempotencyWindow time.Duration  `default:"5m" placeholder:"TIME" help:"How long an idempotency key is remembered. Default: ${default}."`
 
 	Fold            string        `default:"unicode" enum:"unicode,ascii" help:"How the echo folds: unicode as Python's str.casefold, or ascii, which does not answer other texts. Default: ${default}."`
 	MaxMessageBytes int           `default:"65536" placeholder:"N" help:"Longest text of a message in bytes; with the JSON around it, it may take twice that and 8 KiB. Default: ${default}."`
@@ -70,7 +72,7 @@ func (c *serveCommand) Validate() error {
 		return fmt.Errorf("--listen %s: beyond loopback anybody who can reach this address could read and publish everything: "+
 			"give servers a key (fanfold key new), or users tokens (--token-key-file), or say --open if that is what you want", c.Listen)
 	}
-	return errors.Join(c.Access.validate(c.Open), c.Limits.validate(c.maxDataBytes()), c.TLS.validate(c.Memory))
+	return errors.Join(c.Access.validate(c.Open), c.Limits.validate(c.maxDataBytes()), c.TLS.validate(c.Memory), c.validateMQTT())
 }
 
 // minDataBytes is the smallest store worth having: a few of its files.
@@ -89,11 +91,16 @@ func (c *serveCommand) serve(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	defer gate.watching(ctx)()
-	listener, err := c.listen(ctx)
+	listener, err := listen(ctx, "--listen", c.Listen)
 	if err != nil {
 		return err
 	}
 	defer listener.Close() // when the start fails; the server closes it else
+	doors, err := c.MQTT.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer doors.close()
 	identity, err := c.TLS.open(ctx, c.Data, logger)
 	if err != nil {
 		return err
@@ -113,7 +120,11 @@ func (c *serveCommand) serve(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	demo := c.newDemo(h, logger)
-	handler, err := c.handler(h, gate, demo, logger)
+	joined, err := c.newBridges(ctx, h, engine, logger)
+	if err != nil {
+		return errors.Join(err, h.Shutdown(ctx))
+	}
+	handler, err := c.handler(h, gate, demo, joined, logger)
 	if err != nil {
 		return errors.Join(err, h.Shutdown(ctx))
 	}
@@ -125,14 +136,18 @@ func (c *serveCommand) serve(ctx context.Context, out io.Writer) (err error) {
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- serveOn(server, listener) }()
+	doors.serve(handler, identity)
 	defer demo.running(ctx)()
-	c.greet(out, listener.Addr(), identity)
+	leave := joined.running(ctx)
+	c.greet(out, listener.Addr(), identity, doors)
 
 	select {
 	case err = <-failed:
 	case <-ctx.Done():
 		logger.Info("stopping: clients are told, a second interrupt stops at once")
 	}
+	leave() // while the hub still takes what was on its way
+	doors.close()
 	return errors.Join(err, c.stop(server, h, handler, failed))
 }
 
@@ -152,14 +167,15 @@ func (c *serveCommand) stop(server *http.Server, h *hub.Hub, handler *api.API, f
 	return err
 }
 
-func (c *serveCommand) listen(ctx context.Context) (net.Listener, error) {
+// listen listens on the address of a flag.
+func listen(ctx context.Context, flag, addr string) (net.Listener, error) {
 	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", c.Listen)
+	listener, err := config.Listen(ctx, "tcp", addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("%s is in use by another program: stop that, or give another --listen address", c.Listen)
+		return nil, fmt.Errorf("%s is in use by another program: stop that, or give another %s address", addr, flag)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", c.Listen, err)
+		return nil, fmt.Errorf("listen on %s: %w", addr, err)
 	}
 	return listener, nil
 }
@@ -182,16 +198,16 @@ func (c *serveCommand) openEngine(ctx context.Context, logger *slog.Logger) (*st
 	return engine, nil
 }
 
-func (c *serveCommand) handler(h *hub.Hub, gate gate, demo demo, logger *slog.Logger) (*api.API, error) {
+func (c *serveCommand) handler(h *hub.Hub, gate gate, demo demo, joined bridges, logger *slog.Logger) (*api.API, error) {
 	fold, err := dialect.ParseFold(c.Fold)
 	if err != nil {
 		return nil, err
 	}
 	return api.New(api.Config{
 		Hub: h, Logger: logger, Access: gate.authenticator, Page: web.Handler(), PageFiles: web.Files(),
-		Fold: fold, Methods: demo.methods(), Version: version, AllowOrigins: c.AllowOrigin, MaxTextBytes: c.MaxMessageBytes,
+		Fold: fold, Methods: demo.methods(), Bridges: joined.status(), Version: version, AllowOrigins: c.AllowOrigin, MaxTextBytes: c.MaxMessageBytes,
 		AllowHosts: c.allowHosts(), Loopback: c.loopback(), TrustedProxies: prefixes(c.TrustedProxies),
-		Limits: limit.New(c.Limits.config(), logger), BodyTimeout: c.Limits.BodyTime,
+		Limits: limit.New(c.Limits.config(), logger), BodyTimeout: c.Limits.BodyTime, MQTTExpiry: c.MQTT.SessionExpiry,
 	})
 }
 

@@ -14,7 +14,7 @@ import (
 )
 
 // structured are the settings whose values are no plain ones.
-var structured = []string{"rules", "keys", "anonymous"}
+var structured = []string{"rules", "bridges", "keys", "anonymous"}
 
 // settings are the keys of a configuration file: the names of flags.
 type settings map[string]any

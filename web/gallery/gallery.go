@@ -24,7 +24,7 @@ func Grant() hub.Grant {
 
 // Method is a call that pages can make by rpc.
 type Method struct {
-	// Channel is one that the caller must be allowed to publish to.
+	// Channel is one that the caller must be allowed to publish to; "": everybody may call.
 	Channel string
 	// Call answers with JSON to JSON. It does not block for long: the caller's next
 	// command waits for it. An error is for the caller, see [hub.ErrorOf].
@@ -52,6 +52,7 @@ func method[Q, A any](channel string, answer func(ctx context.Context, caller *h
 type Config struct {
 	Client *client.Client // with [Grant]; required
 	Logger *slog.Logger   // required
+	Folder string         // the hub's data, whose file system is shown; "": none
 }
 
 // Gallery runs the examples.
@@ -69,18 +70,36 @@ type example interface {
 
 // New makes the examples, which do nothing yet.
 func New(c Config) *Gallery {
-	return &Gallery{examples: []example{}}
+	return &Gallery{examples: []example{
+		newDocuments(c),
+		newGame(c.Client, c.Logger),
+		newCompletion(buildIndex, c.Logger),
+		newAnalyses(c),
+		newDevices(c),
+	}}
 }
 
 // Rules say how the channels of the examples are kept. They go before a hub's own.
 func Rules() hub.Rules {
-	return hub.Rules{}
+	return append(hub.Rules{
+		{Name: "gallery-live", Channels: "gallery.live.>", Live: true, Slow: hub.SlowDropOldest},
+		documentRule(),
+		gameRule(),
+		completionRule(),
+		deviceRule(),
+	}, analysisRules()...)
 }
 
-// Methods are the calls of all examples by their names. They answer before and after
-// Run too.
+// presentMethod tells a page that the hub has the rules of the gallery. Examples that
+// call nothing else ask it: without them, what is to be live would be kept.
+const presentMethod = "gallery.present"
+
+func present(context.Context, *hub.Client, struct{}) (struct{}, error) { return struct{}{}, nil }
+
+// Methods are the calls of all examples by their names, and one of the gallery's own.
+// They answer before and after Run too.
 func (g *Gallery) Methods() map[string]Method {
-	all := map[string]Method{}
+	all := map[string]Method{presentMethod: method("", present)}
 	for _, e := range g.examples {
 		for name, m := range e.methods() {
 			all[name] = m

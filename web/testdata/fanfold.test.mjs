@@ -250,6 +250,14 @@ test('calls resolve to their results and reject with the hub’s errors', async 
   await assert.rejects(calls[4], {code: 103, message: 'permission denied'});
 });
 
+test('a client can be spared its own message', () => {
+  const {hub, socket} = connected();
+  hub.publish('live', 1, {excludeSelf: true}).catch(() => {});
+  hub.publish('live', 2).catch(() => {});
+  const [[spared], [told]] = socket.taken();
+  assert.deepEqual([spared.publish, told.publish], [{channel: 'live', data: 1, exclude_self: true}, {channel: 'live', data: 2}]);
+});
+
 test('answers pings, and gives up a hub that falls silent', () => {
   const {hub, socket} = connected();
   clock.pass(30_000);
@@ -326,6 +334,15 @@ test('renewing while it is subscribing takes effect afterwards', () => {
   socket.push({id, subscribe: {recoverable: true, epoch: EPOCH}});
   const [[, subscribe]] = socket.taken();
   assert.equal(subscribe.subscribe.data, 2);
+});
+
+test('who wants to hear of joins and leaves while connected asks once', () => {
+  const {hub, socket} = connected();
+  hub.subscribe('chat', {joinLeave: true});
+  const [[{id, subscribe}]] = socket.taken();
+  assert.equal(subscribe.join_leave, true);
+  socket.push({id, subscribe: {recoverable: true, epoch: EPOCH}});
+  assert.deepEqual(socket.taken(), []);
 });
 
 test('a shared subscription ends with its last user', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
-import {contentOf, dataOf, senderOf, sequenceOf} from './message.js';
+import {contentOf, dataOf, isEvent, senderOf, sequenceOf, tagOf} from './message.js';
 
 test('a text is itself, a notification its fields, anything else its JSON', () => {
   assert.deepEqual(contentOf('<b>hi</b>'), {kind: 'text', text: '<b>hi</b>', title: '', priority: 3, tags: [], click: ''});
@@ -53,4 +53,15 @@ test('a message begins a sequence, is its newest state, or says what happened to
     assert.deepEqual(sequenceOf(data, at), {id: 'job', event: ''});
   }
   for (const event of ['message_delete', 'message_clear']) assert.deepEqual(sequenceOf({event, sequence_id: 'job'}, at), {id: 'job', event});
+});
+
+test('a message has the same tag in every tab, and so has what becomes of it', () => {
+  const tag = tagOf('news', 'e', {data: 'text', offset: 62});
+  assert.equal(tag, 'news e0000010');
+  assert.equal(tagOf('news', 'e', {data: {event: 'message_delete', sequence_id: 'e0000010'}, offset: 70}), tag);
+  assert.notEqual(tagOf('other', 'e', {data: 'text', offset: 62}), tag);
+  assert.equal(tagOf('live', '', {data: 'text', time: 5}), tagOf('live', '', {data: 'text', time: 5}));
+  assert.notEqual(tagOf('live', '', {data: 'text', time: 5}), tagOf('live', '', {data: 'text', time: 6}));
+  assert.equal(isEvent({event: 'message_clear', sequence_id: 'job'}), true);
+  for (const data of ['text', {message: 'm', sequence_id: 'job'}, {event: 'message_delete'}, null]) assert.equal(isEvent(data), false);
 });
