@@ -22,7 +22,7 @@ func TestScripts(t *testing.T) {
 		}
 	}
 	write("package.json", []byte(`{"type": "module"}`))
-	for name, file := range load() {
+	for name, file := range loaded() {
 		write(name, file.plain.content)
 	}
 	tests, err := filepath.Glob("testdata/*.*js*") // and the .json that they read

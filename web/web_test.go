@@ -11,12 +11,19 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
 // maxPageBytes keeps the page quick to load: what a browser that takes gzip
 // transfers for its first view of it.
 const maxPageBytes = 80_000
+
+// handler and loaded are made once for all tests: compressing every file takes a while.
+var (
+	handler = sync.OnceValue(Handler)
+	loaded  = sync.OnceValue(load)
+)
 
 func get(t *testing.T, method, target string, header ...string) *httptest.ResponseRecorder {
 	t.Helper()
@@ -25,7 +32,7 @@ func get(t *testing.T, method, target string, header ...string) *httptest.Respon
 		r.Header.Set(header[i], header[i+1])
 	}
 	w := httptest.NewRecorder()
-	Handler().ServeHTTP(w, r)
+	handler().ServeHTTP(w, r)
 	return w
 }
 
@@ -34,7 +41,7 @@ func get(t *testing.T, method, target string, header ...string) *httptest.Respon
 func TestFiles(t *testing.T) {
 	t.Parallel()
 	etags := map[string]string{}
-	for name, file := range load() {
+	for name, file := range loaded() {
 		content := file.plain.content
 		for _, accepted := range []string{"", "gzip"} {
 			w := get(t, http.MethodGet, "/"+name, "Accept-Encoding", accepted)
@@ -64,7 +71,7 @@ func TestFiles(t *testing.T) {
 			}
 		}
 	}
-	if n := len(load()); len(etags) < 2*n-2 {
+	if n := len(loaded()); len(etags) < 2*n-2 {
 		t.Errorf("%d files have only %d ETags: few are compressed", n, len(etags))
 	}
 }
@@ -182,7 +189,7 @@ func TestChannelShowsThePage(t *testing.T) {
 func TestPagesStandAlone(t *testing.T) {
 	t.Parallel()
 	inline := regexp.MustCompile(`(?i)<style|\sstyle=|\son[a-z]+="|<script(?:\s+type="module")?>|javascript:`)
-	files := load()
+	files := loaded()
 	for name, file := range files {
 		content := file.plain.content
 		if path.Ext(name) == ".html" && inline.Match(content) {
@@ -218,7 +225,7 @@ func references(name string, content []byte) (targets []string) {
 // The first view of each page is a small transfer: itself and all that it loads.
 func TestFirstViewIsSmall(t *testing.T) {
 	t.Parallel()
-	files := load()
+	files := loaded()
 	for name := range files {
 		if path.Ext(name) != ".html" || name == "wstest.html" {
 			continue
@@ -288,7 +295,7 @@ func TestScriptsMakeNoMarkup(t *testing.T) {
 	t.Parallel()
 	markup := regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|createContextualFragment|setHTML|srcdoc|` +
 		`\beval\b|new Function|await import\(|set(?:Timeout|Interval)\(['"` + "`" + `]|\.style\b|cssText|setAttribute\((?:'on|'href|'src|'style|[a-z])`)
-	for name, file := range load() {
+	for name, file := range loaded() {
 		content := file.plain.content
 		if path.Ext(name) == ".js" && markup.Match(content) {
 			t.Errorf("%s: %s", name, markup.Find(content))
