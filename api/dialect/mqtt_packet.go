@@ -317,7 +317,8 @@ func (s *shape) property(id byte) {
 	case propertyUint16:
 		value = s.uint16()
 	case propertyUint32:
-		value = s.uint16() | s.uint16()
+		high := s.uint16()
+		value = high<<16 | s.uint16()
 	case propertyVarint:
 		value = s.varint()
 	case propertyString:
