@@ -317,8 +317,8 @@ func (s *shape) property(id byte) {
 	case propertyUint16:
 		value = s.uint16()
 	case propertyUint32:
-		high := s.uint16()
-		value = high<<16 | s.uint16()
+		high, low := s.uint16(), s.uint16()
+		value = high | low // it matters whether that is zero
 	case propertyVarint:
 		value = s.varint()
 	case propertyString:
