@@ -27,7 +27,9 @@
 // gathered meanwhile as the next one. The gin handler returns once the connection
 // stands, so that net/http can free what it holds for it. A peer that sends history first
 // has a goroutine of its own for that. A streaming response has its handler.
-// [API.Wait] waits for all of them.
+// A device's TCP connection has the same two, and a third one while its session catches up;
+// one for all devices looks after their sessions, see package device. [API.Wait] waits for all
+// of them.
 //
 // # The end
 //

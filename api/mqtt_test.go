@@ -293,3 +293,35 @@ func TestAClientsOwnLimits(t *testing.T) {
 	in.gets("a", "4")
 	in.isQuiet()
 }
+
+// What is too large is refused, and a packet that could not be that either ends the
+// connection.
+func TestLargePayloads(t *testing.T) {
+	addr, _ := serveMQTT(t, api.Config{})
+	d := welcome(t, addr, connecting{version: 5})
+	d.publish("a", strings.Repeat("x", 65000))
+	d.send(publication("a", strings.Repeat("x", 65537), 1, 1))
+	if p := d.next(packets.Puback); p.ReasonCode != packets.ErrQuotaExceeded.Code || !strings.Contains(p.Properties.ReasonString, "65536") {
+		t.Errorf("PUBACK has %#x, %q", p.ReasonCode, p.Properties.ReasonString)
+	}
+	d.send(publication("a", strings.Repeat("x", int(d.connack.Properties.MaximumPacketSize)), 1, 1))
+	if code := d.ended(); code != packets.ErrPacketTooLarge.Code {
+		t.Errorf("it ends with %#x", code)
+	}
+}
+
+// A message that is not stored is not acknowledged as if it were.
+func TestWhatIsNotStoredIsNotAcknowledged(t *testing.T) {
+	_, h := serveOn(t, api.Config{}, func(e hub.Engine) hub.Engine { return full{e} })
+	addr := openDoor(t, h)
+	for qos := byte(1); qos <= 2; qos++ {
+		d := welcome(t, addr, connecting{version: 5})
+		d.send(publication("a", "x", qos, 1))
+		if p := d.next(map[byte]byte{1: packets.Puback, 2: packets.Pubrec}[qos]); p.ReasonCode != packets.ErrQuotaExceeded.Code {
+			t.Errorf("QoS %d is answered by %#x", qos, p.ReasonCode)
+		}
+		old := welcome(t, addr, connecting{version: 4})
+		old.send(publication("a", "x", qos, 1))
+		old.ended()
+	}
+}

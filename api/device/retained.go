@@ -108,7 +108,9 @@ func (r *Retained) reserve(m *hub.Message, clear bool) (k *kept, err error) {
 	size := sizeOf(m)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	k = r.all[m.Channel]
+	if k = r.all[m.Channel]; k != nil {
+		size -= k.bytes
+	}
 	switch {
 	case clear:
 		return k, nil

@@ -62,7 +62,7 @@ type MQTTState struct {
 type MQTTFilter struct {
 	Filter            string
 	QoS               byte
-	NoLocal           bool
+	NoLocal           bool // nothing that the same connection has published
 	RetainAsPublished bool
 	ID                int // Subscription Identifier; 0: none
 	// Position is where everything up to it was acknowledged, and Sent where everything
