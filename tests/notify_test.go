@@ -85,20 +85,6 @@ func TestSystemNotifications(t *testing.T) {
 	h.do("DELETE", "/jobs/"+job.ID, "")
 	h.do("DELETE", "/news/"+quiet.ID, "")
 	eventually(t, "what was deleted is gone", func() bool { return len(witness.notifications()) == 0 })
-
-	h.publish("news", "until one looks")
-	h.publish("jobs", "for who looks at jobs")
-	eventually(t, "both", func() bool { return len(witness.notifications()) == 2 })
-	first.show()
-	eventually(t, "what is in view by now is gone", func() bool {
-		all = witness.notifications()
-		return len(all) == 1 && all[0].Title == "jobs"
-	})
-	first.close()
-	second.close()
-	if led := worker.clicked(all[0].Tag); led != "open "+h.url+"/news?channel=jobs" {
-		t.Errorf("a click on a notification of a tab that was closed did %q", led)
-	}
 }
 
 // A new version of the service worker takes over at once, with the next page that is
