@@ -85,6 +85,29 @@ func TestSystemNotifications(t *testing.T) {
 	h.do("DELETE", "/jobs/"+job.ID, "")
 	h.do("DELETE", "/news/"+quiet.ID, "")
 	eventually(t, "what was deleted is gone", func() bool { return len(witness.notifications()) == 0 })
+
+	for range 20 { // each tab takes away what it has only begun to show
+		h.do("DELETE", "/news/"+h.publish("news", "for a moment").ID, "")
+	}
+	h.publish("news", "until one looks")
+	h.publish("jobs", "for who looks at jobs")
+	eventually(t, "the two that were not deleted", func() bool {
+		all = witness.notifications()
+		return len(all) == 2 && all[0].Title == "jobs" && all[1].Body == "until one looks"
+	})
+	for _, p := range []*tab{first, second} {
+		p.wantReceived("until one looks")
+	}
+	first.show()
+	eventually(t, "what is in view by now is gone", func() bool {
+		all = witness.notifications()
+		return len(all) == 1 && all[0].Title == "jobs"
+	})
+	first.close()
+	second.close()
+	if led := worker.clicked(all[0].Tag); led != "open "+h.url+"/news?channel=jobs" {
+		t.Errorf("a click on a notification of a tab that was closed did %q", led)
+	}
 }
 
 // A new version of the service worker takes over at once, with the next page that is
@@ -242,10 +265,12 @@ func (p *tab) workers() int {
 	return n
 }
 
-// notifications lists what the system shows for the page's origin.
+// notifications lists what the system shows for the page's origin, sorted by tag, while
+// no page is about to show another one: Chromium would forget that.
 func (p *tab) notifications() (all []alert) {
 	p.t.Helper()
-	p.decode(`navigator.serviceWorker.getRegistration('/').then((worker) => worker.getNotifications()).then((all) =>
+	p.decode(`navigator.locks.request('fanfold notifies', () =>
+		navigator.serviceWorker.getRegistration('/').then((worker) => worker.getNotifications())).then((all) =>
 		JSON.stringify(all.map(({title, body, tag, silent, requireInteraction, data}) => ({title, body, tag, silent, requireInteraction, data}))))`, &all)
 	return all
 }

@@ -3,7 +3,8 @@
  * and answers no requests.
  *
  * A message is {title, options} of a notification, whose data says where a click leads: to the
- * link if there is one, else to the tab that asked, or to its page again.
+ * link if there is one, else to the tab that asked, or to its page again. Its port is told when
+ * that is shown.
  */
 
 const worker = /** @type {ServiceWorkerGlobalScope} */ (/** @type {unknown} */ (self));
@@ -13,7 +14,8 @@ worker.addEventListener('install', () => worker.skipWaiting()); // there is noth
 worker.addEventListener('message', (event) => {
   const {title, options} = event.data;
   const data = {...options.data, tab: /** @type {Client} */ (event.source).id};
-  event.waitUntil(worker.registration.showNotification(title, {...options, data}));
+  const shown = worker.registration.showNotification(title, {...options, data});
+  event.waitUntil(shown.finally(() => event.ports[0]?.postMessage(null)));
 });
 
 worker.addEventListener('notificationclick', (event) => {

@@ -9,8 +9,10 @@
  * @typedef {{channel: string, link: string, page: string}} Origin of a notification: where a click on it leads
  */
 const LOCK = 'fanfold shows ';
+const TURN = 'fanfold notifies';
 const QUIET = 2; // priorities up to this make no sound
 const URGENT = 5; // stays until dismissed
+const PATIENCE = 5_000; // ms for the worker to show a notification
 
 /** The page may name this one script to the browser. */
 const address = new URL('sw.js', import.meta.url).href;
@@ -26,6 +28,12 @@ export class System {
   #released = Promise.resolve();
   /** @type {Promise<ServiceWorkerRegistration | null> | null} null: not asked for yet */
   #worker = null;
+  /**
+   * What is shown and taken away comes one after the other, as the messages did; and of several
+   * tabs too, for Chromium forgets what is just being shown when it is asked what there is.
+   * @type {Promise<unknown>}
+   */
+  #last = Promise.resolve();
 
   /**
    * @param {string} base the hub's address, ending in a slash
@@ -61,8 +69,28 @@ export class System {
    * @param {import('./message.js').Content} content
    * @param {string} tag
    */
-  async show(channel, {title, text, click, priority}, tag) {
-    if (!document.hidden || this.permission !== 'granted') return;
+  show(channel, content, tag) {
+    if (document.hidden && this.permission === 'granted') this.#next(() => this.#show(channel, content, tag));
+  }
+
+  /** Takes a notification away. @param {string} tag */
+  close(tag) {
+    this.#next(() => this.#closeAll(() => true, {tag}));
+  }
+
+  /** @param {() => Promise<unknown>} action */
+  #next(action) {
+    const turn = () => navigator.locks?.request(TURN, action) ?? action();
+    this.#last = this.#last.then(turn).catch(() => {}); // a browser that shows none now
+  }
+
+  /**
+   * @param {string} channel
+   * @param {import('./message.js').Content} content
+   * @param {string} tag
+   */
+  async #show(channel, {title, text, click, priority}, tag) {
+    if (!document.hidden) return; // by now
     await this.#released; // else this tab would take itself for one in view
     if (await isInView(channel) || !document.hidden) return;
     /** @type {NotificationOptions & {data: Origin}} */
@@ -71,14 +99,14 @@ export class System {
       data: {channel, link: click, page: location.href},
     };
     const worker = (await this.#register())?.active;
-    if (worker) worker.postMessage({title: title || channel, options});
+    if (worker) await shownBy(worker, {title: title || channel, options});
     else this.#showAsPage(title || channel, options);
   }
 
-  /** Takes a notification away. @param {string} tag */
-  async close(tag) {
+  /** @param {(shown: Notification) => boolean} chosen @param {GetNotificationOptions} [among] */
+  async #closeAll(chosen, among) {
     const registration = await this.#worker;
-    for (const shown of await registration?.getNotifications({tag}) ?? []) shown.close();
+    for (const shown of await registration?.getNotifications(among) ?? []) if (chosen(shown)) shown.close();
   }
 
   /** @param {string} title @param {NotificationOptions & {data: Origin}} options */
@@ -98,17 +126,14 @@ export class System {
   }
 
   /** Holds the locks of what is in view, and takes away the notifications of that. */
-  async #look() {
+  #look() {
     const release = this.#release;
     if (document.hidden || !navigator.locks) return release();
     const held = new Promise((resolve) => (this.#release = () => resolve(null)));
     const channels = this.#channels;
     this.#released = Promise.all(channels.map((name) => navigator.locks.request(LOCK + name, {mode: 'shared'}, () => held)));
     release(); // only now: other tabs see no gap
-    const registration = await this.#worker;
-    for (const shown of await registration?.getNotifications() ?? []) {
-      if (channels.some((name) => covers(name, shown.data?.channel ?? ''))) shown.close();
-    }
+    this.#next(() => this.#closeAll(({data}) => channels.some((name) => covers(name, data?.channel ?? ''))));
   }
 }
 
@@ -123,6 +148,16 @@ async function register(scope) {
   } catch { // not in this browser, or not now
     return null;
   }
+}
+
+/** Settles once the worker has shown it, or has not answered for a while. @param {ServiceWorker} worker @param {object} message */
+function shownBy(worker, message) {
+  return new Promise((resolve) => {
+    const {port1, port2} = new MessageChannel();
+    port1.onmessage = resolve;
+    setTimeout(resolve, PATIENCE);
+    worker.postMessage(message, [port2]);
+  });
 }
 
 /** Whether a tab that shows a channel is in view. @param {string} channel */

@@ -112,10 +112,7 @@ func (c *serveCommand) serve(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, engine.Close()) }()
-	h, err := hub.New(hub.Config{
-		Engine: engine, Rules: hub.Rules(c.Rules), Name: hostname(), Version: version, OutboxBytes: c.OutboxBytes, MaxMessageBytes: c.maxDataBytes(),
-		MaxSubscriptions: c.Limits.Channels, Refuses: gate.refuses(), Logger: logger,
-	})
+	h, err := c.newHub(engine, gate, logger)
 	if err != nil {
 		return err
 	}
@@ -128,12 +125,7 @@ func (c *serveCommand) serve(ctx context.Context, out io.Writer) (err error) {
 	if err != nil {
 		return errors.Join(err, h.Shutdown(ctx))
 	}
-	server := newServer(handler, logger)
-	c.Limits.bind(server)
-	server.ConnState, server.ConnContext = handler.ConnState, handler.ConnContext
-	if identity != nil {
-		server.TLSConfig = identity.config()
-	}
+	server := c.server(handler, identity, logger)
 	failed := make(chan error, 1)
 	go func() { failed <- serveOn(server, listener) }()
 	doors.serve(handler, identity)
@@ -198,6 +190,13 @@ func (c *serveCommand) openEngine(ctx context.Context, logger *slog.Logger) (*st
 	return engine, nil
 }
 
+func (c *serveCommand) newHub(engine *stream.Engine, gate gate, logger *slog.Logger) (*hub.Hub, error) {
+	return hub.New(hub.Config{
+		Engine: engine, Rules: hub.Rules(c.Rules), Name: hostname(), Version: version, OutboxBytes: c.OutboxBytes, MaxMessageBytes: c.maxDataBytes(),
+		MaxSubscriptions: c.Limits.Channels, Refuses: gate.refuses(), Logger: logger,
+	})
+}
+
 func (c *serveCommand) handler(h *hub.Hub, gate gate, demo demo, joined bridges, logger *slog.Logger) (*api.API, error) {
 	fold, err := dialect.ParseFold(c.Fold)
 	if err != nil {
@@ -209,6 +208,17 @@ func (c *serveCommand) handler(h *hub.Hub, gate gate, demo demo, joined bridges,
 		AllowHosts: c.allowHosts(), Loopback: c.loopback(), TrustedProxies: prefixes(c.TrustedProxies),
 		Limits: limit.New(c.Limits.config(), logger), BodyTimeout: c.Limits.BodyTime, MQTTExpiry: c.MQTT.SessionExpiry,
 	})
+}
+
+// server serves the hub's own address.
+func (c *serveCommand) server(handler *api.API, identity certificates, logger *slog.Logger) *http.Server {
+	server := newServer(handler, logger)
+	c.Limits.bind(server)
+	server.ConnState, server.ConnContext = handler.ConnState, handler.ConnContext
+	if identity != nil {
+		server.TLSConfig = identity.config()
+	}
+	return server
 }
 
 // newServer bounds what a client may take before its request is known. There is
