@@ -195,7 +195,7 @@ func describedAs(who *hub.Principal, clientID string) *hub.Principal {
 		return who
 	}
 	p := *who
-	p.Info = compactJSON(struct {
+	p.Info = foreign.CompactJSON(struct {
 		Client string `json:"mqtt_client"`
 	}{clientID})
 	return &p

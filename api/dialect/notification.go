@@ -8,6 +8,8 @@ import (
 	"path"
 	"strings"
 	"unicode/utf8"
+
+	"fanfold/hub/foreign"
 )
 
 // Notification is message data meant for a person: a JSON object with a string
@@ -177,7 +179,7 @@ func AsNotification(data []byte) Notification {
 }
 
 // Data returns the notification as message data: JSON without line breaks.
-func (n Notification) Data() []byte { return compactJSON(n) }
+func (n Notification) Data() []byte { return foreign.CompactJSON(n) }
 
 // attachmentName is the name to show for the attached file: the one given, or
 // the last part of its URL's path.
@@ -191,16 +193,4 @@ func (n Notification) attachmentName() string {
 		}
 	}
 	return "attachment"
-}
-
-// compactJSON encodes a value that has a JSON form, on one line and with < > &
-// as they are.
-func compactJSON(v any) []byte {
-	var out bytes.Buffer
-	encoder := json.NewEncoder(&out)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(v); err != nil {
-		panic("dialect: " + err.Error()) // the types encoded here hold nothing that can fail
-	}
-	return bytes.TrimSuffix(out.Bytes(), []byte("\n"))
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"fanfold/hub"
+	"fanfold/hub/foreign"
 )
 
 // ntfy's API, spoken so that its clients (phones, curl scripts, apprise) work
@@ -99,7 +100,7 @@ func NtfyError(err error) (status int, body []byte) {
 	if !ok {
 		code = NtfyInternal
 	}
-	return code.Status(), compactJSON(struct {
+	return code.Status(), foreign.CompactJSON(struct {
 		Code  int    `json:"code"`
 		HTTP  int    `json:"http"`
 		Error string `json:"error"`
@@ -177,12 +178,12 @@ type ntfySequenceEvent struct {
 // with that event and the earlier one's sequence_id.
 func NtfyMessage(m *hub.Message) []byte {
 	if event, id := parseSequenceEvent(m.Data); event != "" {
-		return compactJSON(ntfySequenceEvent{
+		return foreign.CompactJSON(ntfySequenceEvent{
 			ID: m.ID, Time: m.Time.Unix(), Event: event, Topic: m.Channel, SequenceID: id,
 			Offset: m.Position.Seq, Epoch: m.Position.Epoch,
 		})
 	}
-	return compactJSON(ntfyMessageOf(m))
+	return foreign.CompactJSON(ntfyMessageOf(m))
 }
 
 func ntfyMessageOf(m *hub.Message) ntfyMessage {

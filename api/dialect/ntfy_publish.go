@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"fanfold/hub"
+	"fanfold/hub/foreign"
 )
 
 // PublishRequest is what ntfy's API is told to publish.
@@ -248,5 +249,5 @@ func (p Publish) Send(ctx context.Context, h *hub.Actor) (reply []byte, err erro
 	if !r.expires.IsZero() {
 		out.Expires = r.expires.Unix()
 	}
-	return compactJSON(out), nil
+	return foreign.CompactJSON(out), nil
 }

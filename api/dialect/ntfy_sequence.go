@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"fanfold/hub"
+	"fanfold/hub/foreign"
 )
 
 // SequenceRequest is what ntfy's API is told of earlier messages.
@@ -57,7 +58,7 @@ func NtfyDelete(ctx context.Context, h *hub.Actor, r SequenceRequest) (reply []b
 	if found != nil {
 		out := ntfyMessageOf(found)
 		out.Cancelled = true
-		return compactJSON(out), nil
+		return foreign.CompactJSON(out), nil
 	}
 	return p.sendEvent(ctx, h)
 }

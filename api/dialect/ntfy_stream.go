@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"fanfold/hub"
+	"fanfold/hub/foreign"
 )
 
 // StreamCodec writes one of ntfy's streams. Each frame goes out as it is, the
@@ -47,11 +48,11 @@ type ntfyEvent struct {
 }
 
 func openObject(label string, at hub.Position, now time.Time) []byte {
-	return compactJSON(ntfyEvent{ID: at.String(), Time: now.Unix(), Event: eventOpen, Topic: label})
+	return foreign.CompactJSON(ntfyEvent{ID: at.String(), Time: now.Unix(), Event: eventOpen, Topic: label})
 }
 
 func gapObject(label, why string, now time.Time) []byte {
-	return compactJSON(ntfyEvent{Time: now.Unix(), Event: eventGap, Topic: label, Reason: why})
+	return foreign.CompactJSON(ntfyEvent{Time: now.Unix(), Event: eventGap, Topic: label, Reason: why})
 }
 
 // endObject tells a client what it must do before it comes back; nil: nothing.
@@ -60,14 +61,14 @@ func endObject(label string, r hub.Reason, now time.Time) []byte {
 		return nil
 	}
 	_, text := (*Echo)(nil).CloseCode(r)
-	return compactJSON(ntfyEvent{Time: now.Unix(), Event: eventEnd, Topic: label, Reason: text})
+	return foreign.CompactJSON(ntfyEvent{Time: now.Unix(), Event: eventEnd, Topic: label, Reason: text})
 }
 
 // waitingObject is a scheduled message as JSON.
 func waitingObject(m *hub.Message) []byte {
 	out := ntfyMessageOf(m)
 	out.Scheduled = true
-	return compactJSON(out)
+	return foreign.CompactJSON(out)
 }
 
 // eventObject is an event as JSON; nil for what ntfy's subscribers are not shown.
@@ -76,7 +77,7 @@ func eventObject(e hub.Event) []byte {
 	case hub.KindMessage:
 		return NtfyMessage(e.Message)
 	case hub.KindPing:
-		return compactJSON(ntfyEvent{Time: e.Time.Unix(), Event: eventKeepalive, Topic: e.Subscription})
+		return foreign.CompactJSON(ntfyEvent{Time: e.Time.Unix(), Event: eventKeepalive, Topic: e.Subscription})
 	}
 	return nil
 }

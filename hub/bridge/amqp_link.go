@@ -18,13 +18,10 @@ type amqpLink struct {
 	conn   *amqp.Connection
 	outs   map[*route]*amqpOut // made by open
 
+	*ending
 	deliveries chan *delivery // never closed
-	ended      chan struct{}  // closed by end
 	closed     chan struct{}  // closed by end when the connection is
 	goroutines sync.WaitGroup
-
-	mu    sync.Mutex
-	cause error // guarded by mu
 }
 
 // amqpOut is a route's own channel, so that its confirms tell of nothing else.
@@ -37,7 +34,7 @@ type amqpOut struct {
 }
 
 func newAMQPLink(b *Bridge, conn *amqp.Connection) *amqpLink {
-	return &amqpLink{bridge: b, conn: conn, outs: map[*route]*amqpOut{}, deliveries: make(chan *delivery), ended: make(chan struct{}), closed: make(chan struct{})}
+	return &amqpLink{bridge: b, conn: conn, outs: map[*route]*amqpOut{}, deliveries: make(chan *delivery), ending: newEnding(), closed: make(chan struct{})}
 }
 
 // open sets up the channels of all routes.
@@ -200,14 +197,7 @@ func (l *amqpLink) send(_ context.Context, p *parcel) error {
 // end closes the connection, for the first reason that comes. Who brings that waits until
 // the broker agrees, or closePatience is over.
 func (l *amqpLink) end(err error) {
-	l.mu.Lock()
-	first := l.cause == nil
-	if first {
-		l.cause = err
-	}
-	l.mu.Unlock()
-	if first {
-		close(l.ended)
+	if l.begin(err) {
 		_ = l.conn.CloseDeadline(time.Now().Add(closePatience))
 		close(l.closed)
 	}
@@ -215,16 +205,6 @@ func (l *amqpLink) end(err error) {
 
 // closePatience is how long the broker may take to agree to an end.
 const closePatience = 2 * time.Second
-
-// done implements link.
-func (l *amqpLink) done() <-chan struct{} { return l.ended }
-
-// err implements link.
-func (l *amqpLink) err() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.cause
-}
 
 // close implements link.
 func (l *amqpLink) close() {

@@ -25,12 +25,11 @@ type mqttLink struct {
 
 	answers chan *packets.Packet // one slot: SUBACK and UNSUBACK
 
+	*ending
 	mu     sync.Mutex
-	queue  []*delivery // guarded by mu, as the next two
+	queue  []*delivery // guarded by mu, as the next
 	bytes  int
-	cause  error
 	more   chan struct{} // one slot: queue has grown; static
-	ended  chan struct{} // closed by end
 	reader sync.WaitGroup
 }
 
@@ -39,7 +38,7 @@ const maxUnanswered = 1024
 
 func newMQTTLink(m *mqttBroker, w *mqttWire) *mqttLink {
 	w.limit = m.bridge.maxBytes + packetSlack
-	return &mqttLink{broker: m, wire: w, answers: make(chan *packets.Packet, 1), more: make(chan struct{}, 1), ended: make(chan struct{}), keepAlive: mqttKeepAlive, maxQoS: 2}
+	return &mqttLink{broker: m, wire: w, answers: make(chan *packets.Packet, 1), more: make(chan struct{}, 1), ending: newEnding(), keepAlive: mqttKeepAlive, maxQoS: 2}
 }
 
 // introduce sends CONNECT and reads CONNACK. Whoever closes the connection ends it.
@@ -283,26 +282,9 @@ func (l *mqttLink) write(pk *packets.Packet) error {
 
 // end closes the connection, for the first reason that comes.
 func (l *mqttLink) end(err error) {
-	l.mu.Lock()
-	first := l.cause == nil
-	if first {
-		l.cause = err
-	}
-	l.mu.Unlock()
-	if first {
-		close(l.ended)
+	if l.begin(err) {
 		_ = l.wire.Close()
 	}
-}
-
-// done implements link.
-func (l *mqttLink) done() <-chan struct{} { return l.ended }
-
-// err implements link.
-func (l *mqttLink) err() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.cause
 }
 
 // close implements link. The broker keeps the session.

@@ -70,7 +70,7 @@ func (a About) Tags(user [][2]string) map[string]string {
 	if len(tags) != len(user) || !inOrder { // [MQTT-3.3.2-18]
 		a.User = user
 	}
-	if text := compactJSON(a); string(text) != "{}" {
+	if text := CompactJSON(a); string(text) != "{}" {
 		tags[Tag] = string(text)
 	}
 	if len(tags) == 0 {
@@ -93,9 +93,9 @@ type notification struct {
 func Data(p []byte) (data []byte, verbatim bool) {
 	switch {
 	case !utf8.Valid(p):
-		return compactJSON(notification{base64.StdEncoding.EncodeToString(p), encodingBase64}), false
+		return CompactJSON(notification{base64.StdEncoding.EncodeToString(p), encodingBase64}), false
 	case !isLineOfJSON(p):
-		return compactJSON(notification{Message: string(p)}), false
+		return CompactJSON(notification{Message: string(p)}), false
 	}
 	return p, !bytes.Equal(payload(p), p)
 }
@@ -180,13 +180,14 @@ func jsonString(data []byte) (text string, ok bool) {
 	return text, ok
 }
 
-// compactJSON encodes a value on one line and with < > & as they are.
-func compactJSON(v any) []byte {
+// CompactJSON encodes a value that has a JSON form, on one line and with < > & as they
+// are. It panics for any other.
+func CompactJSON(v any) []byte {
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(v); err != nil {
-		panic("foreign: " + err.Error()) // the types encoded here hold nothing that can fail
+		panic("foreign: " + err.Error()) // the caller has seen to it
 	}
 	return bytes.TrimSuffix(out.Bytes(), []byte("\n"))
 }
