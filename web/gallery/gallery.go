@@ -1,4 +1,4 @@
-// Package gallery is the hub's side of the live examples, one file each. They have
+// Package gallery is the hub's side of the live examples, each in the file of its name. They have
 // what any user of a hub has: channels, messages, calls, presence and history; and rules,
 // as a configuration file states them.
 //
