@@ -2,7 +2,7 @@ import {control, find, findElement, messageOf, onSubmit, showTime, stamp, tell} 
 import {NO_CONNECTION} from '../fanfold.js';
 import {Page, reasonOf} from '../page.js';
 import {FanfoldError} from '../subscription.js';
-import {Assembly, cut, isFinal, titleOf} from './assembly.js';
+import {Assembly, cut, isEntry, isFinal, titleOf} from './assembly.js';
 import {Result} from './result.js';
 
 /** @typedef {import('./assembly.js').Job & {state: import('./assembly.js').State}} Entry */
@@ -104,9 +104,9 @@ async function fetchList() {
   }
 }
 
-/** @param {any} entry, unless it is none: on an open hub anybody may publish */
+/** @param {unknown} entry, unless it is none: on an open hub anybody may publish */
 function enter(entry) {
-  if (!/^[a-z0-9]{1,40}$/.test(entry?.id) || typeof entry.state !== 'string' || !Number.isFinite(entry.started)) return;
+  if (!isEntry(entry)) return;
   entries.set(entry.id, entry);
   changed();
 }

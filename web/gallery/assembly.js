@@ -13,6 +13,41 @@
 /** @type {State[]} */
 const STATES = ['waiting', 'working', 'done', 'cancelled', 'failed'];
 
+const MOST_BINS = 10_000;
+const LATEST_TIME = 8.64e15; // ms, that a Date can have
+
+/** @param {unknown} value @returns {value is number} */
+const isNumber = (value) => Number.isFinite(value);
+/** @param {unknown} value @param {(item: any) => boolean} each */
+const isList = (value, each) => Array.isArray(value) && value.every(each);
+
+/** What a job or part may have; on an open hub anybody may publish anything. @type {Record<string, (value: any) => boolean>} */
+const FIELDS = {
+  id: (id) => typeof id === 'string' && /^[a-z0-9]{1,40}$/.test(id),
+  kind: (kind) => kind === 'percolation' || kind === 'words',
+  started: (time) => isNumber(time) && Math.abs(time) <= LATEST_TIME,
+  state: (state) => STATES.includes(state),
+  part: (part) => Number.isSafeInteger(part),
+  job: (job) => isJob(job),
+  points: (points) => isList(points, (point) => isList(point, isNumber)),
+  bins: (bins) => isNumber(bins) || isList(bins, (bin) => isList(bin, Number.isSafeInteger) && bin[0] >= 0 && bin[0] < MOST_BINS),
+  top: (top) => isList(top, (row) => Array.isArray(row) && typeof row[0] === 'string' && isNumber(row[1])),
+};
+const TEXTS = ['name', 'reason', 'lattice'];
+
+/** Whether it is an object with these fields, and all that it has are of their kind. @param {any} value @param {string[]} required */
+function isMadeOf(value, required) {
+  if (typeof value !== 'object' || !required.every((name) => (value?.[name] ?? null) !== null)) return false;
+  return Object.entries(value).every(([name, field]) =>
+    field === null || (TEXTS.includes(name) ? typeof field === 'string' : (FIELDS[name] ?? isNumber)(field)));
+}
+
+/** @param {any} value @returns {value is Job} */
+const isJob = (value) => isMadeOf(value, ['id', 'kind', 'started']);
+
+/** Whether it is a job in the list, with its state. @param {any} value @returns {value is Job & {state: State}} */
+export const isEntry = (value) => isMadeOf(value, ['id', 'kind', 'started', 'state']);
+
 /** Whether nothing more comes. @param {State} state */
 export const isFinal = (state) => STATES.indexOf(state) > 1;
 
@@ -45,7 +80,7 @@ export class Assembly {
 
   /** Takes a part, unless it is none. @param {any} part */
   add(part) {
-    if (!Number.isSafeInteger(part?.part) || part.part < this.#next || !STATES.includes(part.state)) return;
+    if (!isMadeOf(part, ['part', 'state']) || part.part < this.#next) return;
     this.#early.set(part.part, part);
     if (this.#early.size > 2000) this.#early.clear(); // more than are ever kept: nonsense
     this.#count();

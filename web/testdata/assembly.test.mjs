@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
-import {Assembly, cut, isFinal, titleOf} from './gallery/assembly.js';
+import {Assembly, cut, isEntry, isFinal, titleOf} from './gallery/assembly.js';
 
 const job = {id: 'a', kind: 'percolation', size: 16, runs: 30, started: 1};
 const parts = [
@@ -72,4 +72,23 @@ test('a text is cut into pieces that are whole characters', () => {
 test('an analysis is called by what it is of', () => {
   assert.equal(titleOf({kind: 'percolation', size: 64, runs: 20_000}), 'Percolation, 64 × 64, 20,000 runs');
   assert.equal(titleOf({kind: 'words', name: 'a.txt'}), 'Words of a.txt');
+});
+
+test('what is no part and no entry of the list is ignored', () => {
+  const bad = [null, 1, 'x', [], {}, {part: 0}, {part: 0.5, state: 'working'}, {part: 0, state: 'odd'}, {part: 0, state: 'working', points: 5},
+    {part: 0, state: 'working', bins: [[1e9, 1]]}, {part: 0, state: 'working', bins: [[-1, 1]]}, {part: 0, state: 'working', top: [[1, 'x']]},
+    {part: 0, state: 'working', mean: 'x'}, {part: 0, state: 'working', lattice: {}}, {part: 0, state: 'working', job: {id: 'a'}}];
+  const a = new Assembly();
+  for (const part of bad) a.add(part);
+  assert.equal(a.parts, 0);
+  a.settle();
+  assert.equal(a.incomplete, false);
+  a.add({...parts[0], points: null, reason: null});
+  assert.equal(a.parts, 1);
+  const entry = {...job, state: 'working'};
+  assert.ok(isEntry(entry));
+  for (const change of [{id: undefined}, {id: '<b>'}, {id: '__proto__'}, {state: 'odd'}, {started: 1e99}, {started: '1'}, {kind: 'x'}, {name: {}}]) {
+    assert.ok(!isEntry({...entry, ...change}), JSON.stringify(change));
+  }
+  for (const value of bad) assert.ok(!isEntry(value));
 });
