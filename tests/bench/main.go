@@ -3,7 +3,7 @@
 // bytes that come back. It needs Linux, and loopback is all that it talks to.
 //
 //	go run .          everything, in about half an hour; writes RESULTS.md and its charts
-//	go run . -quick   a look in two minutes, which writes nothing
+//	go run . -quick   a look in a minute or two, which writes nothing
 //
 // What counts are ratios between servers measured in turn, A B A B, and the CPU
 // time that the kernel has counted for a server: the wall clock of a busy machine drifts.

@@ -46,6 +46,9 @@ func ratio(hub, other []values, m metric) float64 {
 
 // print writes the table, as Markdown.
 func (b *bench) print(w io.Writer) {
+	if b.scale < 1 {
+		fmt.Fprintf(w, "\nOne round with %.2g of the clients, messages and bytes that the rows say: a look, not a result.\n", b.scale)
+	}
 	for _, r := range b.results {
 		fmt.Fprintf(w, "\n### %s\n\n%s.\n\n| server |", r.row.name, r.row.what)
 		for _, m := range r.row.metrics {
