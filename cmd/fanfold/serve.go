@@ -85,6 +85,7 @@ func (c *serveCommand) maxDataBytes() int { return 2*c.MaxMessageBytes + 8<<10 }
 func (c *serveCommand) Run(ctx context.Context) error { return c.serve(ctx, os.Stdout) }
 
 func (c *serveCommand) serve(ctx context.Context, out io.Writer) (err error) {
+	tuneHeap()
 	logger := c.logger()
 	gate, err := c.Access.gate(logger)
 	if err != nil {
