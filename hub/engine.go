@@ -20,7 +20,8 @@ type Engine interface {
 	// [CodeUnavailable], [CodeConflict] if o has a condition.
 	Publish(ctx context.Context, m *Message, o PublishOptions) (duplicate bool, err error)
 	// Read returns one page of history. If history does not reach back to q.After
-	// it fails with [CodeUnrecoverable]; it never leaves a hole silently.
+	// it fails with [CodeUnrecoverable]; it never leaves a hole silently. The page is the
+	// caller's, its messages may be shared with others and must not be changed.
 	Read(ctx context.Context, q Query) (Page, error)
 	// Listen tells l of each message of a channel or pattern from now on: a message
 	// that a later Read does not return was or will be delivered, or l is told that

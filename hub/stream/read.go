@@ -138,6 +138,11 @@ func refused(msg *nats.Msg) error {
 
 // Read implements [hub.Engine].
 func (e *Engine) Read(ctx context.Context, q hub.Query) (hub.Page, error) {
+	return e.coalescer.get(ctx, q)
+}
+
+// readWhole reads a page that begins where q says.
+func (e *Engine) readWhole(ctx context.Context, q hub.Query) (hub.Page, error) {
 	page, err := e.read(ctx, q)
 	if err != nil {
 		return page, err

@@ -43,8 +43,9 @@ type Engine struct {
 	floors     floors
 	loose      loose
 	sequences  *sequences
-	dirty      chan struct{}  // one slot: the janitor has something to trim
-	reads      chan struct{}  // has one for each read under way
+	dirty      chan struct{} // one slot: the janitor has something to trim
+	reads      chan struct{} // has one for each read under way
+	coalescer  *coalescer
 	inbox      chan *nats.Msg // never closed
 	stop       chan struct{}  // closed once, by Close
 	goroutines sync.WaitGroup
@@ -79,6 +80,7 @@ func Open(ctx context.Context, c Config) (*Engine, error) {
 		sequences: newSequences(),
 		dirty:     make(chan struct{}, 1),
 	}
+	e.coalescer = newCoalescer(e.readWhole, e.goroutines.Go)
 	if err := e.start(ctx); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
