@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
 	"os"
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"sync"
+	"time"
 )
 
 // Bounds of how much may be allocated before the garbage collector runs again.
@@ -40,4 +43,53 @@ func afterCollection() {
 func heapPercent(live uint64) int {
 	const smallest = 4 << 20 // the runtime's own least heap
 	return max(leastRoom, int(heapRoom*100/max(live, smallest)))
+}
+
+// quiet says when a hub counts as quiet: over quietTime it has allocated no more than
+// quietBytes. What can be given back then is worth a collection from idleBytes on.
+const (
+	quietTime  = time.Second
+	quietBytes = 2 << 20
+	idleBytes  = 8 << 20
+)
+
+// returningMemory gives the system back what busy times have left, once it is quiet,
+// until the function that it returns is called. The runtime would keep a part for the
+// next time, and takes minutes for the rest.
+func returningMemory(ctx context.Context) (end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	running.Go(func() { returnMemory(ctx) })
+	return func() { cancel(); running.Wait() }
+}
+
+func returnMemory(ctx context.Context) {
+	tick := time.NewTicker(quietTime)
+	defer tick.Stop()
+	var before uint64
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		allocated, idle := heapState()
+		if allocated-before <= quietBytes && idle >= idleBytes {
+			debug.FreeOSMemory()
+			allocated, _ = heapState()
+		}
+		before = allocated
+	}
+}
+
+// heapState returns how many bytes were allocated since the start, and how many the
+// process has that it does not need.
+func heapState() (allocated, idle uint64) {
+	s := []metrics.Sample{
+		{Name: "/gc/heap/allocs:bytes"}, {Name: "/memory/classes/heap/objects:bytes"},
+		{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/free:bytes"},
+	}
+	metrics.Read(s)
+	objects, live := s[1].Value.Uint64(), s[2].Value.Uint64()
+	return s[0].Value.Uint64(), s[3].Value.Uint64() + objects - min(objects, live)
 }

@@ -32,3 +32,20 @@ func collectUntil(t *testing.T, what string, right func(percent uint64) bool) {
 		}
 	}
 }
+
+func TestAQuietHubGivesMemoryBack(t *testing.T) {
+	defer returningMemory(t.Context())()
+	busy := make([]byte, 128<<20)
+	for i := 0; i < len(busy); i += 4096 {
+		busy[i] = 1 // so that it is there
+	}
+	runtime.KeepAlive(busy)
+	released := []metrics.Sample{{Name: "/memory/classes/heap/released:bytes"}}
+	for late := time.After(20 * time.Second); released[0].Value.Kind() == metrics.KindBad || released[0].Value.Uint64() < 128<<20; metrics.Read(released) {
+		select {
+		case <-late:
+			t.Fatalf("%d MiB were given back", released[0].Value.Uint64()>>20)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}

@@ -86,6 +86,7 @@ func (c *serveCommand) Run(ctx context.Context) error { return c.serve(ctx, os.S
 
 func (c *serveCommand) serve(ctx context.Context, out io.Writer) (err error) {
 	tuneHeap()
+	defer returningMemory(ctx)()
 	logger := c.logger()
 	gate, err := c.Access.gate(logger)
 	if err != nil {
