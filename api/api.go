@@ -85,6 +85,7 @@ type API struct {
 	arrivals  arrivals
 	deafen    func() // ends the hearing of revocations
 	devices   devices
+	errands   *errands
 
 	context    context.Context // ends with Wait's beginning
 	cancel     context.CancelFunc
@@ -106,6 +107,7 @@ func New(config Config) (*API, error) {
 	}
 	a := &API{config: config, everybody: config.Hub.As(&hub.Principal{Grant: hub.Everything()})}
 	a.context, a.cancel = context.WithCancel(context.Background())
+	a.errands = newErrands(a.context, a.goroutines.Go)
 	if config.Access != nil {
 		guarded := *config.Access
 		guarded.Guard = a.guard

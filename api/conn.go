@@ -169,7 +169,7 @@ func (c *wsConn) receive(text []byte) {
 		c.peer.Session().Close(reasonInvalidUTF8)
 		return
 	}
-	c.contain(func() { c.peer.Receive(c.ctx, text) })
+	c.hand(text)
 }
 
 // receiveBytes is called by melody's reader for each binary message. A protocol of
@@ -178,7 +178,18 @@ func (c *wsConn) receiveBytes(data []byte) {
 	if _, ok := c.socket.dialect.(dialect.Binary); !ok || c.deaf.Load() {
 		return
 	}
-	c.contain(func() { c.peer.Receive(c.ctx, data) })
+	c.hand(data)
+}
+
+// hand gives the peer what came. Commands are answered on another goroutine's stack, while
+// this one waits.
+func (c *wsConn) hand(data []byte) {
+	receive := func() { c.contain(func() { c.peer.Receive(c.ctx, data) }) }
+	if c.socket.commands {
+		c.socket.api.errands.run(receive)
+	} else {
+		receive()
+	}
 }
 
 // contain keeps a panic from ending more than this connection.

@@ -32,6 +32,8 @@ type socket struct {
 	api     *API
 	dialect dialect.Dialect
 	melody  *melody.Melody
+	// commands: what clients send asks for something, see errands
+	commands bool
 }
 
 func (a *API) socket(d dialect.Dialect) *socket {
@@ -45,9 +47,11 @@ func (a *API) socket(d dialect.Dialect) *socket {
 	s.melody.Config.MessageBufferSize = queueMessages
 	s.melody.Config.MaxMessageSize = int64(a.config.MaxTextBytes)
 	if d.Separator() != "" {
+		s.commands = true
 		s.melody.Config.MaxMessageSize = int64(a.config.Hub.MaxMessageBytes() + frameOverhead)
 	}
 	if b, ok := d.(dialect.Binary); ok {
+		s.commands = true
 		s.melody.Upgrader.Subprotocols = b.Subprotocols()
 		s.melody.Config.MaxMessageSize = int64(b.MaxPacketBytes())
 	}
