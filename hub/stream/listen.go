@@ -17,7 +17,8 @@ import (
 // buckets is how many parts the channels are in by a hash of their names. A
 // subscription is for a whole part: with the server's and the client's share it takes a
 // kilobyte, a channel in it a tenth of that. What is published to the other channels of a
-// part comes too, and is passed over. More parts: less of it, and a loss concerns fewer.
+// part comes too, and is passed over, for 7 µs of CPU. More parts: less of it, and a loss
+// concerns fewer.
 const buckets = 4096
 
 // outTransform is how the stream republishes: the server hashes the whole subject that
