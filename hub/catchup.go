@@ -14,9 +14,20 @@ type mend struct {
 	from, to uint64 // what was read last: behind from, up to and with to
 }
 
+// mending returns the subscription's mend, made if need be.
+func (sub *Subscription) mending() *mend {
+	if sub.mend == nil {
+		sub.mend = &mend{}
+	}
+	return sub.mend
+}
+
+func (sub *Subscription) broken() bool { return sub.mend != nil && sub.mend.broken }
+
 // had reports whether a stored message was read or is not wanted.
 func (sub *Subscription) had(seq uint64) bool {
-	return seq <= sub.after.Seq || seq > sub.mend.from && seq <= sub.mend.to
+	m := sub.mend
+	return seq <= sub.after.Seq || m != nil && seq > m.from && seq <= m.to
 }
 
 // fillBegins is called when a loss was noticed, before anything behind it is
@@ -25,17 +36,18 @@ func (sub *Subscription) fillBegins() {
 	if len(sub.parts) == 1 {
 		return
 	}
-	sub.mend.fills++
-	if sub.mend.broken {
+	m := sub.mending()
+	m.fills++
+	if m.broken {
 		return
 	}
-	sub.mend.broken = true
-	if !sub.mend.busy {
-		sub.mend.whole = sub.shard.heard
-		if sub.mend.whole.Seq <= sub.after.Seq {
-			sub.mend.whole = sub.after
+	m.broken = true
+	if !m.busy {
+		m.whole = sub.shard.heard
+		if m.whole.Seq <= sub.after.Seq {
+			m.whole = sub.after
 		}
-		sub.mend.whole.Seq = max(sub.mend.whole.Seq, sub.mend.to)
+		m.whole.Seq = max(m.whole.Seq, m.to)
 	}
 }
 
@@ -44,14 +56,14 @@ func (sub *Subscription) fillEnds() {
 	if len(sub.parts) == 1 {
 		return
 	}
-	sub.mend.fills--
+	sub.mending().fills--
 	sub.catchUp()
 }
 
 // catchUp starts to read what a broken subscription misses, unless it is not the
 // time.
 func (sub *Subscription) catchUp() {
-	if !sub.mend.broken || !sub.resumed || sub.mend.busy || sub.mend.fills > 0 || sub.gone {
+	if !sub.broken() || !sub.resumed || sub.mend.busy || sub.mend.fills > 0 || sub.gone {
 		return
 	}
 	if sub.mend.whole.IsZero() { // nothing says from where
@@ -80,7 +92,7 @@ func (sub *Subscription) readUp(after Position) {
 
 // caughtUp lets flow what was held, or reads on if messages were lost meanwhile.
 func (sub *Subscription) caughtUp(after, end Position, err error) {
-	m := &sub.mend
+	m := sub.mend
 	if m.busy = false; after.Seq != m.to { // else it goes on where the last one ended
 		m.from = after.Seq
 	}

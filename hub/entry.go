@@ -16,10 +16,10 @@ type entry struct {
 	shut atomic.Bool
 
 	// owned by the shard
-	groups []*group
-	count  int // of parts over all groups; 0: the entry is gone
-	trail  trail
-	fill   *fill // nil: no hole is known
+	count int32 // of parts over all groups; 0: the entry is gone
+	first group // the others follow it
+	trail trail
+	fill  *fill // nil: no hole is known
 }
 
 // Deliver implements [Listener]. It does not block: a shard that can't keep up
@@ -111,7 +111,7 @@ func (e *entry) giveUp(which func(*Subscription) bool) {
 // parts yields all of the entry's; they must not come or go meanwhile.
 func (e *entry) parts() iter.Seq[*part] {
 	return func(yield func(*part) bool) {
-		for _, g := range e.groups {
+		for g := &e.first; g != nil; g = g.next {
 			for _, p := range g.parts {
 				if !yield(p) {
 					return
@@ -126,6 +126,7 @@ type group struct {
 	entry *entry
 	codec Codec
 	parts []*part
+	next  *group // nil: the last one
 }
 
 func (e *entry) enter(p *part) {
@@ -134,15 +135,20 @@ func (e *entry) enter(p *part) {
 		p.sub.fillBegins()
 	}
 	codec := p.sub.session.codec
-	for _, g := range e.groups {
+	for g := &e.first; ; g = g.next {
 		if g.codec == codec {
 			g.add(p)
 			return
 		}
+		if g.codec == nil { // the first one, and new
+			g.entry, g.codec = e, codec
+			g.add(p)
+			return
+		}
+		if g.next == nil {
+			g.next = &group{entry: e, codec: codec}
+		}
 	}
-	g := &group{entry: e, codec: codec}
-	e.groups = append(e.groups, g)
-	g.add(p)
 }
 
 func (g *group) add(p *part) {

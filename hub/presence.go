@@ -30,7 +30,7 @@ func (h *Hub) presence(ctx context.Context, channel string) ([]Client, error) {
 }
 
 func (e *entry) clients(all []Client) []Client {
-	for _, g := range e.groups {
+	for g := &e.first; g != nil; g = g.next {
 		for _, p := range g.parts {
 			all = append(all, *p.sub.client)
 		}
@@ -50,7 +50,7 @@ func (h *Hub) channels(ctx context.Context, pattern string) (map[string]int, err
 	err := h.ask(ctx, func(s *shard) {
 		for key, e := range s.keys {
 			if pattern == "" || Match(pattern, key) {
-				all[key] += e.count
+				all[key] += int(e.count)
 			}
 		}
 	})

@@ -170,7 +170,7 @@ func (s *shard) fanOut(e *entry, m *Message) {
 		rule = s.hub.config.Rules.For(m.Channel)
 	}
 	p := parcel{seq: m.Position.Seq, slow: rule.Slow, channel: m.Channel}
-	for _, g := range e.groups {
+	for g := &e.first; g != nil; g = g.next {
 		if p.frame = g.codec.Encode(Event{Kind: KindMessage, Subscription: e.key, Message: m}); p.frame == nil {
 			continue
 		}
@@ -262,7 +262,7 @@ func (s *shard) announce(e *entry, kind Kind, c *Client) {
 	if e.rule == nil || e.rule.NoJoinLeave {
 		return
 	}
-	for _, g := range e.groups {
+	for g := &e.first; g != nil; g = g.next {
 		var frame []byte
 		for _, p := range g.parts {
 			if !p.sub.joinLeave {

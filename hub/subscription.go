@@ -29,24 +29,27 @@ type SubscribeOptions struct {
 // Subscription is a session's interest in some channels. It begins paused: what
 // is published meanwhile is held for [Subscription.Resume].
 type Subscription struct {
-	session   *Session // static
-	shard     *shard
-	client    *Client // as presence shows it
-	joinLeave bool
-	vital     bool
-	filter    func(*Message) bool
-	parts     []part // one a key; owned by the shard but for the keys
+	session *Session // static
+	shard   *shard
+	client  *Client // as presence shows it
+	filter  func(*Message) bool
+	parts   []part  // one a key; owned by the shard but for the keys
+	only    [1]part // room for parts, as most subscriptions have one key
 
 	principal *Principal // guarded by the session's mu; nil: the session's counts
 
 	// owned by the shard
+	held  *queue   // nil: nothing
+	after Position // stored messages up to here are not wanted
+	mend  *mend    // nil: nothing was ever missing
+	told  *Reason  // to tell the client at Resume; nil: nothing
+
+	joinLeave, vital bool // static
+
+	// owned by the shard
 	resumed bool
-	paused  bool     // what comes is held: until resumed, and while catching up
-	held    *queue   // nil: nothing
-	after   Position // stored messages up to here are not wanted
-	mend    mend
+	paused  bool // what comes is held: until resumed, and while catching up
 	gone    bool
-	told    *Reason // to tell the client at Resume; nil: nothing
 }
 
 // part is a subscription's place among the subscribers of one key.
@@ -81,6 +84,7 @@ func (s *Session) Subscribe(ctx context.Context, o SubscribeOptions) (*Subscript
 		session: s, shard: s.hub.shardOf(o.Keys[0]), client: client,
 		joinLeave: o.JoinLeave, filter: o.Filter, paused: true, principal: o.Principal, vital: o.Vital,
 	}
+	sub.parts = sub.only[:0]
 	for i, key := range o.Keys {
 		sub.joinLeave = sub.joinLeave && (actor.Allows(ActionPresence, key) || s.Actor().Allows(ActionPresence, key))
 		if !slices.Contains(o.Keys[:i], key) {
@@ -217,10 +221,10 @@ func (sub *Subscription) resume(after Position) {
 	sub.resumed, sub.after = true, after
 	for i := range sub.parts {
 		if g := sub.parts[i].group; g != nil && !g.entry.trail.resume(after) {
-			sub.mend.broken = true
+			sub.mending().broken = true
 		}
 	}
-	if !sub.mend.broken || sub.gone {
+	if !sub.broken() || sub.gone {
 		sub.flow()
 		return
 	}
@@ -284,7 +288,7 @@ func (p *part) isDouble(channel string) bool {
 // give queues a frame, or holds it while paused.
 func (sub *Subscription) give(p parcel) {
 	switch {
-	case p.seq != 0 && sub.mend.broken:
+	case p.seq != 0 && sub.broken():
 		if sub.resumed && p.seq <= sub.mend.whole.Seq { // it comes late, but only now
 			sub.shard.send(sub.session, p, false)
 		}

@@ -11,11 +11,9 @@ type trail struct {
 	epoch string
 	// begun: something was heard, and everything behind start up to top was delivered. Of
 	// a pattern that is so as far as is known: each channel tells of its own holes.
-	begun      bool
-	start, top uint64
 	// based: a subscription relies on everything behind base, the lowest of such.
-	based bool
-	base  uint64
+	begun, based     bool
+	start, top, base uint64
 
 	channels *channelTrail // of a pattern; nil for a channel
 }

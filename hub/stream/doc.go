@@ -4,16 +4,19 @@
 //
 //	in.<rule>.<channel>   a message; all channels are in one stream, so that a pattern
 //	                      over several rules has one order and one position
-//	out.<channel>         what listeners hear: each stored message, republished by
-//	                      the stream after it was stored, and each live one
+//	out.<n>.<channel>     what listeners hear: each stored message, republished by
+//	                      the stream after it was stored, and each live one. n is a hash of
+//	                      the rule and the channel: one of 4096 buckets
 //	at.<id>.<channel>     a message that waits for its time, in a stream of its own
 //	key.<id>              there too: an idempotency key of scheduling was used
 //	mark.>                what must be remembered beside: the rules so far, up to where
 //	                      bytes were trimmed, which channels are loose, what deleted
 //	                      roll-ups had said, and the hubs' own records; a third stream
 //
-// A hub listens on out.<channel> for channels that it has subscribers for, and on
-// nothing else.
+// A hub listens on out.<n>.> for the buckets that it has a channel with subscribers in,
+// and on out.*.<pattern> for patterns. So a channel takes an entry in a map, where a subscription
+// to it alone would take seven times as much in the server and the client. A message of another
+// channel of the bucket is passed over.
 //
 // # Promises
 //
@@ -97,7 +100,7 @@
 // # Bounds
 //
 //	inbox       Config.Inbox messages on their way to listeners; full: they are lost
-//	            to the listener, which is told so before anything behind them
+//	            to the listeners, and all of the bucket are told so before anything behind them
 //	reads       maxReads at once, pageBytes each; more wait for their turn
 //	requests    callTimeout for the store's answer to one; a publish is refused sooner if
 //	            the guard finds out why it is not answered

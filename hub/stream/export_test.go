@@ -130,3 +130,13 @@ func (e *Engine) RemoveCutShort(ctx context.Context, channel string) error {
 	_, err := e.removeHere(ctx, channel)
 	return err
 }
+
+// Bucket is the one that a channel is in.
+func (e *Engine) Bucket(channel string) string { return e.bucketOf(channel) }
+
+// Subscriptions is how many the engine has at the server for its listeners.
+func (e *Engine) Subscriptions() int {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return len(e.subs)
+}

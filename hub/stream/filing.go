@@ -10,7 +10,7 @@ import (
 // Subjects of the main stream.
 const (
 	inPrefix  = "in."  // in.<rule>.<channel>
-	outPrefix = "out." // out.<channel>
+	outPrefix = "out." // out.<bucket>.<channel>
 )
 
 // filing says how the channels of a rule are stored. All but tally is static.

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"fanfold/hub"
@@ -56,7 +55,7 @@ func (e *Engine) decode(msg *nats.Msg) (m *hub.Message, removed bool, err error)
 	h := msg.Header
 	m = &hub.Message{Data: msg.Data}
 	if id := h.Get(idHeader); id != "" {
-		m.ID, m.Channel = id, strings.TrimPrefix(msg.Subject, outPrefix)
+		m.ID, m.Channel = id, channelOf(msg.Subject)
 		m.Time, err = time.Parse(time.RFC3339Nano, h.Get(timeHeader))
 	} else {
 		_, m.Channel = splitSubject(h.Get(jetstream.SubjectHeader))

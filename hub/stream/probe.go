@@ -19,7 +19,8 @@ import (
 const (
 	probePrefix  = "~probe."
 	probeChannel = probePrefix + "store"
-	probeIn      = inPrefix + hub.MainRule + "." + probeChannel
+	probeRule    = inPrefix + hub.MainRule + "."
+	probeIn      = probeRule + probeChannel
 	probeTTL     = time.Minute // after which the last one is forgotten
 	probeFresh   = time.Second // for which a result holds
 	probeTime    = time.Second // within which a message must be stored, and then heard

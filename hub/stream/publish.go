@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
-	"sync/atomic"
 	"time"
 
 	"fanfold/hub"
@@ -133,7 +130,7 @@ func (e *Engine) wentBack(seq, before uint64) error {
 const jsStorageFull jetstream.ErrorCode = 10023
 
 func (e *Engine) publishLive(m *hub.Message) error {
-	msg, err := encode(m, outPrefix+m.Channel)
+	msg, err := encode(m, e.outSubject(m.Channel))
 	if err != nil {
 		return err
 	}
@@ -147,114 +144,4 @@ func (e *Engine) publishLive(m *hub.Message) error {
 		return unavailable("publish a live message", err)
 	}
 	return nil
-}
-
-// Listen implements [hub.Engine]. The server sees the subscription before any
-// read or publish that is asked for afterwards, since all go over one connection.
-func (e *Engine) Listen(pattern string, l hub.Listener) (stop func(), err error) {
-	e.mu.Lock() // so that receive knows the listener before its first message
-	defer e.mu.Unlock()
-	sub, err := e.conn.ChanSubscribe(outPrefix+pattern, e.inbox)
-	if err != nil {
-		return nil, err
-	}
-	e.listeners[sub] = &hearing{Listener: l}
-	return func() {
-		e.mu.Lock()
-		delete(e.listeners, sub)
-		e.mu.Unlock()
-		if err := sub.Unsubscribe(); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
-			e.config.Logger.Warn("the engine could not end a subscription", "subject", sub.Subject, "error", err)
-		}
-	}, nil
-}
-
-// hearing is a listener of one subscription.
-type hearing struct {
-	hub.Listener
-	dropped atomic.Int64 // messages that it was told are lost
-}
-
-// checkDropped tells the listener if messages found the inbox full. The count of them
-// rises before any later message is in the inbox.
-func (l *hearing) checkDropped(sub *nats.Subscription) {
-	n, err := sub.Dropped()
-	if err == nil && l.dropped.Swap(int64(n)) < int64(n) {
-		l.Lost()
-	}
-}
-
-// receive is the engine's goroutine.
-func (e *Engine) receive() {
-	for {
-		select {
-		case msg := <-e.inbox:
-			if msg.Sub == nil {
-				signal(e.guard.drained)
-				continue
-			}
-			e.deliver(msg)
-		case <-e.stop:
-			return
-		}
-	}
-}
-
-func (e *Engine) deliver(msg *nats.Msg) {
-	e.checkConnection()
-	l := e.listener(msg.Sub)
-	if l == nil {
-		return // stopped meanwhile
-	}
-	l.checkDropped(msg.Sub)
-	m, removed, err := e.decode(msg)
-	switch {
-	case err != nil:
-		e.config.Logger.Error("the engine can't read a message", "error", err)
-		l.Lost()
-		return
-	case isProbe(m.Channel) && l.Listener != hub.Listener(e.prober):
-		return
-	case removed:
-		m.Data = nil
-	}
-	e.ledger.raise(m.Position.Seq)
-	l.Deliver(m)
-}
-
-func (e *Engine) listener(sub *nats.Subscription) *hearing {
-	e.mu.RLock()
-	defer e.mu.RUnlock()
-	return e.listeners[sub]
-}
-
-// failed is called by the client, from a goroutine of its own, when something
-// went wrong beside a call. A full inbox is reported for a subscription once, until it has
-// taken a message again.
-func (e *Engine) failed(_ *nats.Conn, sub *nats.Subscription, err error) {
-	l := e.listener(sub)
-	if !errors.Is(err, nats.ErrSlowConsumer) || l == nil {
-		e.config.Logger.Error("the engine's connection reports an error", "error", err)
-		return
-	}
-	e.config.Logger.Warn("messages come faster than the hub can hand them out: they are brought from the store", "subject", sub.Subject)
-	l.checkDropped(sub)
-}
-
-// reconnected is called by the client when it is connected again.
-func (e *Engine) reconnected(*nats.Conn) { e.checkConnection() }
-
-// checkConnection tells all listeners if the connection is not the one that it was:
-// whatever came meanwhile is lost to them.
-func (e *Engine) checkConnection() {
-	if n := e.link.conns.Load(); e.told.Load() == n || e.told.Swap(n) == n {
-		return
-	}
-	e.config.Logger.Warn("the engine's connection was cut and is back: what was missed is brought from the store")
-	e.mu.RLock()
-	listeners := slices.Collect(maps.Values(e.listeners))
-	e.mu.RUnlock()
-	for _, l := range listeners {
-		l.Lost()
-	}
 }

@@ -50,9 +50,10 @@ type Engine struct {
 	stop       chan struct{}  // closed once, by Close
 	goroutines sync.WaitGroup
 
-	told      atomic.Uint64 // connections that listeners know of: what came in between is lost
-	mu        sync.RWMutex
-	listeners map[*nats.Subscription]*hearing // guarded by mu
+	told     atomic.Uint64 // connections that listeners know of: what came in between is lost
+	mu       sync.RWMutex
+	hearings map[string]*hearing             // guarded by mu; by subject
+	subs     map[*nats.Subscription]*hearing // guarded by mu; the same
 }
 
 // Open starts the server on c.Dir and makes or updates its stream. The folder
@@ -72,7 +73,7 @@ func Open(ctx context.Context, c Config) (*Engine, error) {
 		ledger: newLedger(f.kept(), f.store(), c.Sync, c.Logger), guard: newGuard(), prober: newProber(), link: &link{},
 		reads: make(chan struct{}, maxReads),
 		inbox: make(chan *nats.Msg, c.Inbox), stop: make(chan struct{}),
-		listeners: map[*nats.Subscription]*hearing{},
+		hearings: map[string]*hearing{}, subs: map[*nats.Subscription]*hearing{},
 		filings:   newFilings(c.Rules),
 		alarms:    newAlarms(),
 		floors:    floors{seqs: map[string]uint64{}},
@@ -202,7 +203,7 @@ func (e *Engine) streamConfig(epoch string) jetstream.StreamConfig {
 		MaxBytes:          e.maxBytes(),
 		Duplicates:        e.config.IdempotencyWindow,
 		AllowMsgTTL:       true,
-		RePublish:         &jetstream.RePublish{Source: inPrefix + "*.>", Destination: outPrefix + ">"},
+		RePublish:         &jetstream.RePublish{Source: inPrefix + "*.>", Destination: outTransform},
 		AllowDirect:       true,
 		AllowRollup:       true,
 		Metadata:          map[string]string{epochKey: epoch},
