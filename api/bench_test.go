@@ -48,3 +48,33 @@ func BenchmarkPublish(b *testing.B) {
 		b.Fatalf("%d publishers failed", n)
 	}
 }
+
+// BenchmarkBatch publishes 128 bytes a hundred times in each request, from 4 connections.
+// Its time is for one message.
+func BenchmarkBatch(b *testing.B) {
+	const commands = 100
+	server, _ := serve(b, api.Config{})
+	command := fmt.Sprintf(`{"publish":{"channel":"a","data":"%s"}}`, strings.Repeat("x", 128))
+	body := `{"commands":[` + strings.Repeat(command+",", commands-1) + command + `]}`
+	var next atomic.Int64
+	b.ReportAllocs()
+	b.SetParallelism(2)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if next.Add(1)%commands != 0 {
+				continue
+			}
+			response, err := http.Post(server.URL+"/api/batch", "application/json", strings.NewReader(body))
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			reply, err := io.ReadAll(response.Body)
+			response.Body.Close()
+			if err != nil || response.StatusCode != http.StatusOK || strings.Contains(string(reply), `"error"`) {
+				b.Errorf("%s: %v: %.200s", response.Status, err, reply)
+				return
+			}
+		}
+	})
+}

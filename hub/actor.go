@@ -89,19 +89,28 @@ func (a *Actor) Publish(ctx context.Context, m *Message, o PublishOptions) (dupl
 
 // publish is Publish without the counting.
 func (a *Actor) publish(ctx context.Context, m *Message, o PublishOptions) (duplicate bool, err error) {
-	if err := a.charge(m); err != nil {
+	if err := a.admit(m, &o); err != nil {
 		return false, err
 	}
+	return a.hub.config.Engine.Publish(ctx, m, o)
+}
+
+// admit charges a publish, refuses what is not allowed, signs m, and brings o in line with
+// the channel's rule.
+func (a *Actor) admit(m *Message, o *PublishOptions) error {
+	if err := a.charge(m); err != nil {
+		return err
+	}
 	if err := a.checkChannel(ActionPublish, m.Channel); err != nil {
-		return false, err
+		return err
 	}
 	if o.RollUp {
 		if err := a.Check(ActionHistory, m.Channel); err != nil {
 			e := ErrorOf(err)
-			return false, &Error{Code: e.Code, Message: "a rollup takes history away: " + e.Message, Err: err}
+			return &Error{Code: e.Code, Message: "a rollup takes history away: " + e.Message, Err: err}
 		}
 	}
-	return a.hub.publish(ctx, m, o, a.sign(m))
+	return a.hub.checkPublish(m, o, a.sign(m))
 }
 
 // Stores reports whether what is published to a channel is stored. It needs no grant.

@@ -51,6 +51,15 @@ type Remover interface {
 	Remove(ctx context.Context, channel string) error
 }
 
+// Sender is an [Engine] that takes messages before it has stored the ones sent earlier.
+type Sender interface {
+	// Send begins a Publish, which wait ends with its results; wait blocks until the store
+	// has answered or ctx is done, and must be called once. What one goroutine sends is stored
+	// in that order. nil: this message is for Publish, after the wait for all that this
+	// goroutine has sent; nothing was done with it.
+	Send(m *Message, o PublishOptions) (wait func(ctx context.Context) (duplicate bool, err error))
+}
+
 // Prober is an [Engine] that can tell whether it would take a message now.
 type Prober interface {
 	Probe(ctx context.Context) error

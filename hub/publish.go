@@ -7,19 +7,6 @@ import (
 	"time"
 )
 
-// publish gives m to the engine: stored and then delivered, or delivered
-// without being stored if its channel's rule or o says so. It fills in m's ID, Position
-// and Time. duplicate: o's key had been used before, and m has the first one's ID. The error
-// is an [Error] of [CodeBadRequest], [CodeTooLarge], [CodeDenied], [CodeFull] or
-// [CodeUnavailable], or [CodeConflict] if o has a condition. Data must be JSON: the caller has
-// checked that.
-func (h *Hub) publish(ctx context.Context, m *Message, o PublishOptions, server bool) (duplicate bool, err error) {
-	if err := h.checkPublish(m, &o, server); err != nil {
-		return false, err
-	}
-	return h.config.Engine.Publish(ctx, m, o)
-}
-
 // schedule has a message published later, or again and again; see [Scheduler].
 // Errors are those of Publish, and [CodeNotAvailable].
 func (h *Hub) schedule(ctx context.Context, s *Scheduled, server bool) (duplicate bool, err error) {

@@ -199,10 +199,29 @@ func (p Publish) publish(ctx context.Context, h *hub.Actor) (r receipt, err erro
 	if r.duplicate, err = h.Publish(ctx, p.Message, p.Options); err != nil {
 		return r, err
 	}
-	if p.Options.TTL > 0 && !r.duplicate { // the first one's TTL may have been another
+	return p.published(r.duplicate), nil
+}
+
+// published is the receipt of a message that was published at once.
+func (p Publish) published(duplicate bool) receipt {
+	r := receipt{message: p.Message, duplicate: duplicate}
+	if p.Options.TTL > 0 && !duplicate { // the first one's TTL may have been another
 		r.expires = p.Message.Time.Add(p.Options.TTL)
 	}
-	return r, nil
+	return r
+}
+
+// doIn is do in a pipeline: done is told what became of it, as [hub.Pipeline] tells it, after
+// all that was published before.
+func (p Publish) doIn(ctx context.Context, h *hub.Actor, pipe *hub.Pipeline, done func(receipt, error)) {
+	if p.When != nil || p.Message.Sequence != "" {
+		pipe.Flush(ctx)
+		done(p.do(ctx, h))
+		return
+	}
+	pipe.Publish(ctx, p.Message, p.Options, func(duplicate bool, err error) {
+		done(p.published(duplicate), err)
+	})
 }
 
 // plan schedules the message.

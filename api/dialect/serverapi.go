@@ -64,7 +64,7 @@ var apiMethods = map[string]apiMethod{
 // the HTTP status and the log: a [hub.Error], with [hub.CodeUnknownMethod] if there is no
 // such method. It is nil if commands in a batch or broadcast failed, each of which says so.
 //
-// It blocks on the engine for each publication. Unlike Centrifugo it refuses
+// It blocks until the engine has answered for all publications. Unlike Centrifugo it refuses
 // members of a request that it does not know, so that a misspelt wish is not lost.
 //
 // Beyond Centrifugo's own it has the members of apiPublication that say so, and the

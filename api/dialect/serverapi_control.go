@@ -152,7 +152,15 @@ func apiBatch(ctx context.Context, h APIHub, body []byte) ([]byte, error) {
 		return nil, hub.Errorf(hub.CodeBadRequest, "batch: there are %d commands: give 1 to %d", n, apiMaxCommands)
 	}
 	b := []byte(`{"replies":[`)
+	pipe := h.Pipeline()
 	for _, c := range q.Commands {
+		if body, ok := c["publish"]; ok && len(c) == 1 && len(b) <= apiBatchBytes {
+			if p, err := readPublish(body, h.Now); err == nil {
+				p.doIn(ctx, h.Actor, pipe, func(r receipt, err error) { b = appendReceipt(b, "publish", r, err) })
+				continue
+			}
+		}
+		pipe.Flush(ctx)
 		b = append(appendComma(b), '{')
 		method, result, err := apiCommand(ctx, h, c, len(b))
 		if err == nil {
@@ -162,6 +170,7 @@ func apiBatch(ctx context.Context, h APIHub, body []byte) ([]byte, error) {
 		}
 		b = append(b, '}')
 	}
+	pipe.Flush(ctx)
 	return append(b, "]}"...), nil
 }
 

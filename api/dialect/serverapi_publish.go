@@ -128,16 +128,23 @@ func withSequence(data []byte, id string) []byte {
 	return append(b, '}')
 }
 
-// publishTo publishes to a channel and appends the result.
-func (p Publish) publishTo(ctx context.Context, h APIHub, b []byte, channel string) ([]byte, error) {
+// to returns the publish of the same message to a channel.
+func (p Publish) to(channel string) Publish {
 	m := *p.Message
 	m.Channel = channel
 	p.Message = &m
-	r, err := p.do(ctx, h.Actor)
+	return p
+}
+
+// appendReceipt appends what became of a publish, under a key, or its error.
+func appendReceipt(b []byte, key string, r receipt, err error) []byte {
+	b = append(appendComma(b), '{')
 	if err != nil {
-		return b, err
+		b = appendAPIError(b, err)
+	} else {
+		b = append(r.appendMembers(append(appendKey(b, key), '{')), '}')
 	}
-	return append(r.appendMembers(append(b, '{')), '}'), nil
+	return append(b, '}')
 }
 
 // appendMembers appends what became of a publish to an object.
@@ -161,22 +168,36 @@ func (r receipt) appendMembers(b []byte) []byte {
 }
 
 func apiPublish(ctx context.Context, h APIHub, body []byte) ([]byte, error) {
+	p, err := readPublish(body, h.Now)
+	if err != nil {
+		return nil, err
+	}
+	r, err := p.do(ctx, h.Actor)
+	if err != nil {
+		return nil, err
+	}
+	return append(r.appendMembers([]byte{'{'}), '}'), nil
+}
+
+// readPublish reads the body of a publish.
+func readPublish(body []byte, now time.Time) (Publish, error) {
 	var q struct {
 		channelRequest
 		apiPublication
 	}
 	if err := decodeStrict("publish", body, &q); err != nil {
-		return nil, err
+		return Publish{}, err
 	}
-	p, err := q.template("publish", h.Now)
+	p, err := q.template("publish", now)
 	if err != nil {
-		return nil, err
+		return Publish{}, err
 	}
-	return p.publishTo(ctx, h, nil, q.Channel)
+	p.Message.Channel = q.Channel
+	return p, nil
 }
 
-// apiBroadcast publishes to several channels, one after the other; one that
-// fails does not stop the others.
+// apiBroadcast publishes to several channels, in their order; one that fails does not stop
+// the others.
 func apiBroadcast(ctx context.Context, h APIHub, body []byte) ([]byte, error) {
 	var q struct {
 		Channels []string `json:"channels"`
@@ -193,14 +214,12 @@ func apiBroadcast(ctx context.Context, h APIHub, body []byte) ([]byte, error) {
 		return nil, err
 	}
 	b := []byte(`{"responses":[`)
+	pipe := h.Pipeline()
 	for _, channel := range q.Channels {
-		b = append(appendComma(b), '{')
-		if next, err := p.publishTo(ctx, h, appendKey(b, "result"), channel); err == nil {
-			b = next
-		} else {
-			b = appendAPIError(b, err)
-		}
-		b = append(b, '}')
+		p.to(channel).doIn(ctx, h.Actor, pipe, func(r receipt, err error) {
+			b = appendReceipt(b, "result", r, err)
+		})
 	}
+	pipe.Flush(ctx)
 	return append(b, "]}"...), nil
 }

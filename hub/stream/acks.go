@@ -22,6 +22,7 @@ type acks struct {
 	prefix string     // of the subjects for answers
 
 	mu      sync.Mutex
+	ahead   size               // guarded by mu; of what was sent ahead and is in waiting
 	last    uint64             // guarded by mu; the number of the newest request
 	waiting map[uint64]*waiter // guarded by mu, as what is in it
 }
@@ -30,7 +31,8 @@ type acks struct {
 type waiter struct {
 	done  chan storeAnswer // one slot
 	since time.Time
-	slow  bool // it was told so
+	slow  bool  // it was told so
+	ahead int64 // bytes, if it was sent ahead; static
 }
 
 // storeAnswer is what came for a publish.
@@ -54,11 +56,24 @@ func newAcks(conn *nats.Conn) (*acks, error) {
 // stream.
 func (a *acks) publish(ctx context.Context, unhealthy <-chan struct{}, msg *nats.Msg) (jetstream.PubAck, error) {
 	id, w := a.expect()
-	msg.Reply = a.prefix + strconv.FormatUint(id, 36)
-	if err := a.conn.PublishMsg(msg); err != nil {
-		a.forget(id)
+	if err := a.send(id, msg); err != nil {
 		return jetstream.PubAck{}, err
 	}
+	return a.wait(ctx, unhealthy, id, w)
+}
+
+// send sends msg with the number for its answer. On an error nobody waits for that.
+func (a *acks) send(id uint64, msg *nats.Msg) error {
+	msg.Reply = a.prefix + strconv.FormatUint(id, 36)
+	err := a.conn.PublishMsg(msg)
+	if err != nil {
+		a.forget(id)
+	}
+	return err
+}
+
+// wait waits for the answer to what was sent, as publish does.
+func (a *acks) wait(ctx context.Context, unhealthy <-chan struct{}, id uint64, w *waiter) (jetstream.PubAck, error) {
 	select {
 	case got := <-w.done:
 		return got.ack, got.err
@@ -80,9 +95,43 @@ func (a *acks) expect() (uint64, *waiter) {
 	w := &waiter{done: make(chan storeAnswer, 1), since: time.Now()}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	return a.enter(w), w
+}
+
+// Bounds of what is sent ahead by all publishers together: well below what the server
+// keeps for a stream (10,000 messages and 128 MB), where it refuses any more.
+const (
+	maxSentAhead      = 4096
+	maxSentAheadBytes = 32 << 20
+)
+
+// expectAhead is expect for a message of some bytes that nobody waits for yet. nil: there are
+// too many of them.
+func (a *acks) expectAhead(bytes int64) (uint64, *waiter) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.ahead.messages >= maxSentAhead || a.ahead.bytes+bytes > maxSentAheadBytes {
+		return 0, nil
+	}
+	a.ahead.add(bytes)
+	w := &waiter{done: make(chan storeAnswer, 1), since: time.Now(), ahead: bytes}
+	return a.enter(w), w
+}
+
+// enter is called with mu held.
+func (a *acks) enter(w *waiter) uint64 {
 	a.last++
 	a.waiting[a.last] = w
-	return a.last, w
+	return a.last
+}
+
+// leave is called with mu held.
+func (a *acks) leave(id uint64, w *waiter) {
+	delete(a.waiting, id)
+	if w.ahead > 0 {
+		a.ahead.bytes -= w.ahead
+		a.ahead.messages--
+	}
 }
 
 // forget returns the waiter of a number; nil if it has its answer or nobody waits.
@@ -90,7 +139,9 @@ func (a *acks) forget(id uint64) *waiter {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	w := a.waiting[id]
-	delete(a.waiting, id)
+	if w != nil {
+		a.leave(id, w)
+	}
 	return w
 }
 
@@ -135,7 +186,7 @@ func (a *acks) overdue(now time.Time) (slow bool) {
 			w.slow, slow = true, true
 		}
 		if took >= callTimeout {
-			delete(a.waiting, id)
+			a.leave(id, w)
 			w.done <- storeAnswer{err: errNoAnswer}
 		}
 	}

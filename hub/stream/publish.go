@@ -32,11 +32,7 @@ func (e *Engine) Publish(ctx context.Context, m *hub.Message, o hub.PublishOptio
 	if err != nil {
 		return false, err
 	}
-	m.Position = hub.Position{Epoch: e.epoch(), Seq: ack.Sequence}
-	m.ID, m.Time = e.idOf(ack.Sequence), time.Now()
-	if !ack.Duplicate {
-		e.filed(f, m.Channel, ack.Sequence, msg)
-	}
+	e.stored(f, m, msg, ack)
 	if m.Sequence != "" { // of a duplicate too: its first publish may have come no further
 		e.replace(ctx, m)
 	}
@@ -44,6 +40,15 @@ func (e *Engine) Publish(ctx context.Context, m *hub.Message, o hub.PublishOptio
 		e.finishRollUp(ctx, m, ack.Duplicate)
 	}
 	return ack.Duplicate, nil
+}
+
+// stored fills in what m has become, and counts it.
+func (e *Engine) stored(f *filing, m *hub.Message, msg *nats.Msg, ack *jetstream.PubAck) {
+	m.Position = hub.Position{Epoch: e.epoch(), Seq: ack.Sequence}
+	m.ID, m.Time = e.idOf(ack.Sequence), time.Now()
+	if !ack.Duplicate {
+		e.filed(f, m.Channel, ack.Sequence, msg)
+	}
 }
 
 // setOptions asks the stream for what it does by itself. short: the message goes
@@ -85,6 +90,12 @@ func (e *Engine) store(ctx context.Context, msg *nats.Msg) (*jetstream.PubAck, e
 	}
 	before := e.ledger.mark.Load()
 	ack, err := e.acks.publish(ctx, health.ctx.Done(), msg)
+	return e.acknowledged(ctx, health, before, ack, err)
+}
+
+// acknowledged judges the answer to a publish, at the beginning of which the store had
+// reached before.
+func (e *Engine) acknowledged(ctx context.Context, health *health, before uint64, ack jetstream.PubAck, err error) (*jetstream.PubAck, error) {
 	if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.ErrorCode == jsStorageFull {
 		return nil, &hub.Error{Code: hub.CodeFull, Message: "the store is full: the message was not stored", Err: err}
 	}
