@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"os"
 	"testing"
 	"time"
 
@@ -36,4 +37,18 @@ func Idle(e *Engine) bool { return len(e.inbox) == 0 }
 // IgnoreClient lets what the client reports beside its calls go unheard.
 func IgnoreClient(e *Engine) {
 	e.conn.SetErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})
+}
+
+// Young is for how long a file's stamp does not count.
+const Young = young
+
+// Stamp is the file's.
+func Stamp(t testing.TB, path string) string {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stamp, _ := stampOf(info)
+	return stamp
 }

@@ -115,6 +115,7 @@ func (e *Engine) start(ctx context.Context) error {
 	e.goroutines.Go(e.publishDue)
 	e.goroutines.Go(e.trim)
 	e.goroutines.Go(e.watch)
+	e.goroutines.Go(e.verify)
 	return nil
 }
 
