@@ -49,7 +49,8 @@ type Engine struct {
 	stop       chan struct{}  // closed once, by Close
 	goroutines sync.WaitGroup
 
-	told      atomic.Uint64 // connections that listeners know of: what came in between is lost
+	keyed     atomic.Pointer[time.Time] // when a key was used last, as far as it is known; nil: never
+	told      atomic.Uint64             // connections that listeners know of: what came in between is lost
 	mu        sync.RWMutex
 	listeners map[*nats.Subscription]*hearing // guarded by mu
 }
@@ -93,6 +94,7 @@ func (e *Engine) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	e.findKeys(found)
 	e.link.server.Store(e.server)
 	if e.conn, err = e.connect(); err != nil {
 		return err
@@ -228,6 +230,7 @@ func (e *Engine) maxBytes() int64 {
 func (e *Engine) Close() error {
 	close(e.stop)
 	e.goroutines.Wait()
+	e.leaveKeys()
 	if e.conn != nil {
 		e.conn.Close()
 	}
