@@ -36,14 +36,21 @@ type blocks map[int]block
 const blockSuffix = ".blk"
 
 // young is how long ago a file must have changed for its stamp to count: the next change
-// could leave the same stamp, where a file system's clock is as coarse as this.
-const young = 2 * time.Second
+// could leave the same stamp, where a file system's times are as coarse as this.
+const (
+	young     = 2 * time.Second
+	youngFine = 100 * time.Millisecond // where it is not
+)
 
 // stampAt returns the file's stamp if it counts for whoever looks at the file at now
 // or later.
 func (b block) stampAt(now time.Time) string {
 	stamp, changed := stampOf(b.info)
-	if stamp == "" || now.Sub(changed) < young {
+	least := young
+	if changed.Nanosecond() != 0 { // the file system keeps them as the kernel's clock has them, which ticks each 10 ms at least
+		least = youngFine
+	}
+	if stamp == "" || now.Sub(changed) < least {
 		return ""
 	}
 	return stamp

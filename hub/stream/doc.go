@@ -31,7 +31,7 @@
 // backup, and a state.json that is missing or can't be read itself, in doubt. A message keeps the
 // ID that it got in its own epoch.
 //
-// After a stop, the start reads those files alone that were written to since, or within two seconds of
+// After a stop, the start reads those files alone that were written to since, or right before
 // the stop, by the time that the system notes for each write. The others it reads when the hub runs
 // already, for what the disk itself may have changed; that begins an epoch then.
 //
