@@ -30,7 +30,7 @@ func TestAStoreWithoutKeysIsLeftWithTheShortestWindow(t *testing.T) {
 	window(time.Hour)
 
 	for range 2 { // one that uses no key of its own remembers too
-		e, close = open(t, c)
+		_, close = open(t, c)
 		close()
 		window(time.Hour)
 	}
