@@ -9,6 +9,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -33,6 +34,14 @@ type file struct {
 type variant struct {
 	content []byte
 	etag    string // strong: of the content, so that each encoding has its own
+}
+
+// lazyFile makes the file when it is first asked for: to render and compress them all
+// would take a third of the hub's start. Any number may ask at once; they wait for one.
+type lazyFile func() file
+
+func newLazyFile(name string, content func() []byte) lazyFile {
+	return sync.OnceValue(func() file { return newFile(name, content()) })
 }
 
 func newFile(name string, content []byte) file {

@@ -48,10 +48,10 @@ type view struct {
 	Previous, Next *Example
 }
 
-// render returns the pages by their file names: the front page, the gallery and
+// pages returns what renders each page by its file name: the front page, the gallery and
 // each example.
-func render() map[string][]byte {
-	pages := map[string][]byte{
+func pages() map[string]func() []byte {
+	pages := map[string]func() []byte{
 		index:                           page(view{Root: "./"}, index),
 		path.Join(galleryFolder, index): page(view{Root: "../", Examples: examples}, path.Join(galleryFolder, index)),
 	}
@@ -69,8 +69,13 @@ func render() map[string][]byte {
 	return pages
 }
 
-// page executes the layout with the templates of these files.
-func page(v view, files ...string) []byte {
+// page returns a page that is rendered when it is called.
+func page(v view, files ...string) func() []byte {
+	return func() []byte { return render(v, files) }
+}
+
+// render executes the layout with the templates of these files.
+func render(v view, files []string) []byte {
 	files = append([]string{"parts/layout.html", "parts/messages.html", "parts/notifications.html", "parts/chat.html", "parts/plot.html"}, files...)
 	var b bytes.Buffer
 	t := template.Must(template.ParseFS(embedded, files...))

@@ -23,7 +23,7 @@ func TestScripts(t *testing.T) {
 	}
 	write("package.json", []byte(`{"type": "module"}`))
 	for name, file := range loaded() {
-		write(name, file.plain.content)
+		write(name, file().plain.content)
 	}
 	tests, err := filepath.Glob("testdata/*.*js*") // and the .json that they read
 	if err != nil || len(tests) == 0 {

@@ -57,13 +57,13 @@ func Handler() http.Handler {
 			w.Header().Set("Location", galleryFolder+"/") // relative, for whoever serves the hub under a path of its own
 			w.WriteHeader(http.StatusMovedPermanently)
 		default:
-			f.serve(w, r)
+			f().serve(w, r)
 		}
 	})
 }
 
 // find returns the file for a path without its first slash.
-func find(files map[string]file, name string) (f file, ok bool) {
+func find(files map[string]lazyFile, name string) (f lazyFile, ok bool) {
 	folder, rest, deep := strings.Cut(name, "/")
 	if deep && folder == galleryFolder && rest == "" {
 		name += index
@@ -77,17 +77,20 @@ func find(files map[string]file, name string) (f file, ok bool) {
 	return f, ok
 }
 
-func load() map[string]file {
-	files := make(map[string]file)
+// load returns all files, none of which is made yet.
+func load() map[string]lazyFile {
+	files := make(map[string]lazyFile)
 	for _, name := range names() {
-		content, err := embedded.ReadFile(name)
-		if err != nil {
-			panic("read the embedded page: " + err.Error())
-		}
-		files[name] = newFile(name, content)
+		files[name] = newLazyFile(name, func() []byte {
+			content, err := embedded.ReadFile(name)
+			if err != nil {
+				panic("read the embedded page: " + err.Error())
+			}
+			return content
+		})
 	}
-	for name, content := range render() {
-		files[name] = newFile(name, content)
+	for name, content := range pages() {
+		files[name] = newLazyFile(name, content)
 	}
 	return files
 }

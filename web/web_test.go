@@ -42,7 +42,7 @@ func TestFiles(t *testing.T) {
 	t.Parallel()
 	etags := map[string]string{}
 	for name, file := range loaded() {
-		content := file.plain.content
+		content := file().plain.content
 		for _, accepted := range []string{"", "gzip"} {
 			w := get(t, http.MethodGet, "/"+name, "Accept-Encoding", accepted)
 			if w.Code != http.StatusOK || !bytes.Equal(decoded(t, w), content) || len(content) == 0 {
@@ -191,7 +191,7 @@ func TestPagesStandAlone(t *testing.T) {
 	inline := regexp.MustCompile(`(?i)<style|\sstyle=|\son[a-z]+="|<script(?:\s+type="module")?>|javascript:`)
 	files := loaded()
 	for name, file := range files {
-		content := file.plain.content
+		content := file().plain.content
 		if path.Ext(name) == ".html" && inline.Match(content) {
 			t.Errorf("%s has something inline: %s", name, inline.Find(content))
 		}
@@ -234,7 +234,7 @@ func TestFirstViewIsSmall(t *testing.T) {
 		collect(files, name, loaded)
 		size := 0
 		for each := range loaded {
-			size += files[each].transferred()
+			size += files[each]().transferred()
 		}
 		if size > maxPageBytes {
 			t.Errorf("%s transfers %d bytes, more than %d", name, size, maxPageBytes)
@@ -246,12 +246,12 @@ func TestFirstViewIsSmall(t *testing.T) {
 }
 
 // collect adds what a browser loads for a file: not what it links to.
-func collect(files map[string]file, name string, loaded map[string]bool) {
+func collect(files map[string]lazyFile, name string, loaded map[string]bool) {
 	if loaded[name] {
 		return
 	}
 	loaded[name] = true
-	for _, target := range references(name, files[name].plain.content) {
+	for _, target := range references(name, files[name]().plain.content) {
 		if ending := path.Ext(target); ending != ".html" && ending != ".go" && ending != "" && target != "" {
 			collect(files, target, loaded)
 		}
@@ -296,7 +296,7 @@ func TestScriptsMakeNoMarkup(t *testing.T) {
 	markup := regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|createContextualFragment|setHTML|srcdoc|` +
 		`\beval\b|new Function|await import\(|set(?:Timeout|Interval)\(['"` + "`" + `]|\.style\b|cssText|setAttribute\((?:'on|'href|'src|'style|[a-z])`)
 	for name, file := range loaded() {
-		content := file.plain.content
+		content := file().plain.content
 		if path.Ext(name) == ".js" && markup.Match(content) {
 			t.Errorf("%s: %s", name, markup.Find(content))
 		}

@@ -20,6 +20,9 @@ type block struct {
 	Size int64 `json:"size"`
 	// Sum is the checksum of a store that was closed.
 	Sum uint32 `json:"sum,omitempty"`
+	// Stamp goes with Sum: a file that has the same one still is what was summed.
+	// "": its content alone can tell.
+	Stamp string `json:"stamp,omitempty"`
 
 	changed time.Time
 	info    os.FileInfo // nil if it is from a record
@@ -31,6 +34,27 @@ type block struct {
 type blocks map[int]block
 
 const blockSuffix = ".blk"
+
+// young is how long ago a file must have changed for its stamp to count: the next change
+// could leave the same stamp, where a file system's times are as coarse as this.
+const (
+	young     = 2 * time.Second
+	youngFine = 100 * time.Millisecond // where it is not
+)
+
+// stampAt returns the file's stamp if it counts for whoever looks at the file at now
+// or later.
+func (b block) stampAt(now time.Time) string {
+	stamp, changed := stampOf(b.info)
+	least := young
+	if changed.Nanosecond() != 0 { // the file system keeps them as the kernel's clock has them, which ticks each 10 ms at least
+		least = youngFine
+	}
+	if stamp == "" || now.Sub(changed) < least {
+		return ""
+	}
+	return stamp
+}
 
 // listBlocks returns the files in dir, none if there is no such folder.
 func listBlocks(dir string) (blocks, error) {
@@ -69,11 +93,12 @@ func blockPath(dir string, n int) string {
 	return filepath.Join(dir, strconv.Itoa(n)+blockSuffix)
 }
 
-// sum fills in the checksums, taking those of files that have not changed from
-// known.
-func (b blocks) sum(dir string, known blocks) error {
+// sum fills in the checksums and stamps, taking the checksums of files that have not changed
+// from known; the others it reads. now is when the files were listed, or before.
+func (b blocks) sum(dir string, known blocks, now time.Time) error {
 	for n, one := range b {
-		if k := known[n]; k.Sum != 0 && k.Size == one.Size && k.changed.Equal(one.changed) {
+		one.Stamp = one.stampAt(now)
+		if k := known[n]; one.isStill(k) {
 			one.Sum = k.Sum
 		} else {
 			var err error
@@ -86,13 +111,24 @@ func (b blocks) sum(dir string, known blocks) error {
 	return nil
 }
 
+// isStill reports whether the file is known to be what was summed.
+func (b block) isStill(summed block) bool {
+	if summed.Sum == 0 || summed.Size != b.Size {
+		return false
+	}
+	inUse := summed.info != nil && summed.changed.Equal(b.changed) // since this process has summed it
+	return inUse || b.Stamp != "" && b.Stamp == summed.Stamp
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli) // which processors have an instruction for
+
 func sumFile(path string) (uint32, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return 0, err
 	}
 	defer f.Close() // nothing was written
-	h := crc32.New(crc32.MakeTable(crc32.Castagnoli))
+	h := crc32.New(castagnoli)
 	_, err = io.Copy(h, f)
 	return h.Sum32(), err
 }

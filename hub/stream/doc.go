@@ -34,6 +34,10 @@
 // backup, and a state.json that is missing or can't be read itself, in doubt. A message keeps the
 // ID that it got in its own epoch.
 //
+// After a stop, the start reads those files alone that were written to since, or right before
+// the stop, by the time that the system notes for each write. The others it reads when the hub runs
+// already, for what the disk itself may have changed; that begins an epoch then.
+//
 // The server leaves out of its answers what it can't read, and cuts off a file that it
 // finds damaged. Readers count what they get, and the guard looks at the files: damage found while
 // the hub runs begins an epoch too, within two seconds.
@@ -120,6 +124,6 @@
 // the order of the stream; one publishes what was scheduled, each at its time; one, the
 // janitor, trims rules; one, the guard, writes state.json and replaces the server after a
 // fault. The two in the middle have a small one beside them that ends them, and so has one for
-// each kind of records that somebody listens to. The server's and the client's are theirs;
+// each kind of records that somebody listens to. A fifth reads files after the start, and ends. The server's and the client's are theirs;
 // [Engine.Close] waits for all.
 package stream

@@ -112,8 +112,12 @@ func (e *Engine) checkFiles() {
 	case err != nil:
 		e.fail(folderError(err))
 	case doubt != "":
-		e.fail(&hub.Error{Code: hub.CodeUnavailable, Message: "the store is damaged: it is being opened anew", Err: errors.New(doubt)})
+		e.fail(damaged(doubt))
 	}
+}
+
+func damaged(doubt string) error {
+	return &hub.Error{Code: hub.CodeUnavailable, Message: "the store is damaged: it is being opened anew", Err: errors.New(doubt)}
 }
 
 // diagnose finds out whether the store takes messages.

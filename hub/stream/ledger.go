@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // phase says what a [record] was written for.
@@ -60,6 +61,8 @@ type ledger struct {
 
 	held  heldBlocks // owned by who opens the store, from before to after
 	doubt string     // likewise: why the store may lack something
+
+	unread blocks // set before the engine is used; files whose stamp alone was looked at
 }
 
 // newLedger returns the ledger of a data folder; folder "" is for a store in memory.
@@ -73,6 +76,7 @@ func (l *ledger) before() error {
 	if l.folder == "" {
 		return nil
 	}
+	began := time.Now()
 	now, err := listBlocks(l.blocks)
 	if err != nil {
 		return fmt.Errorf("look at the store's files: %w", err)
@@ -83,7 +87,7 @@ func (l *ledger) before() error {
 		l.doubt = *noted
 	}
 	if l.doubt == "" {
-		if l.doubt, err = l.compare(now); err != nil {
+		if l.doubt, err = l.compare(now, began); err != nil {
 			return err
 		}
 	}
@@ -106,8 +110,8 @@ func (l *ledger) before() error {
 }
 
 // compare reads the record if that was not done yet, and says why the store may lack
-// something, "" if there is no reason to think so.
-func (l *ledger) compare(now blocks) (doubt string, err error) {
+// something, "" if there is no reason to think so. now was listed at began or later.
+func (l *ledger) compare(now blocks, began time.Time) (doubt string, err error) {
 	if len(l.record.Epochs) == 0 {
 		doubt, err = l.read(len(now) > 0)
 	}
@@ -118,10 +122,10 @@ func (l *ledger) compare(now blocks) (doubt string, err error) {
 	case r.Folder != 0 && len(now) > 0 && r.Folder != identity(l.blocks):
 		return "the data folder is a copy, or was restored from one", nil
 	case r.Phase == phaseClosed:
-		if err := now.sum(l.blocks, l.sums); err != nil {
+		if err := now.sum(l.blocks, r.Blocks, began); err != nil {
 			return "", fmt.Errorf("read the store's files: %w", err)
 		}
-		l.sums = now
+		l.sums, l.unread = now, now.unread(r.Blocks)
 		return now.differ(r.Blocks), nil
 	case r.Sync == SyncInterval && r.Boot != bootID():
 		return "the machine went down while the hub was running, and what came in the last two seconds was not yet on its disk", nil
@@ -254,9 +258,10 @@ func (l *ledger) close() error {
 	if l.folder == "" || l.epochs.Load() == nil {
 		return nil
 	}
+	began := time.Now()
 	now, err := listBlocks(l.blocks)
 	if err == nil {
-		err = now.sum(l.blocks, l.sums)
+		err = now.sum(l.blocks, l.sums, began)
 	}
 	if err != nil {
 		return fmt.Errorf("look at the store's files: %w", err)

@@ -22,6 +22,9 @@ func (e *Engine) Publish(ctx context.Context, m *hub.Message, o hub.PublishOptio
 	if err != nil {
 		return false, err
 	}
+	if o.IdempotencyKey != "" {
+		e.noteKey()
+	}
 	short := f.setOptions(msg, m, o)
 	if short || m.Sequence != "" || o.RollUp {
 		if err := e.loosen(ctx, m.Channel); err != nil {

@@ -16,6 +16,9 @@ func (e *Engine) Send(m *hub.Message, o hub.PublishOptions) (wait func(context.C
 	if o.Live || f.rule.Live || m.Sequence != "" || o.RollUp || o.IfLast != nil {
 		return nil
 	}
+	if o.IdempotencyKey != "" {
+		e.noteKey()
+	}
 	msg, err := encode(m, f.prefix+m.Channel)
 	if err != nil || f.setOptions(msg, m, o) {
 		return nil

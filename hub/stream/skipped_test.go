@@ -92,7 +92,7 @@ func TestDamageFoundWhileRunningBeginsAnEpoch(t *testing.T) {
 	for !strings.Contains(lines.String(), "corrupt record") {
 		page, err := e.Read(t.Context(), q)
 		if err != nil || len(page.Messages) == 0 {
-			t.Fatalf("before %v: %+v, %v", q.After, page, err)
+			break // it has met the damage, and the server's word for it is on its way
 		}
 		q.After = page.Messages[len(page.Messages)-1].Position
 	}

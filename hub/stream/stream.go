@@ -50,7 +50,8 @@ type Engine struct {
 	stop       chan struct{}  // closed once, by Close
 	goroutines sync.WaitGroup
 
-	told     atomic.Uint64 // connections that listeners know of: what came in between is lost
+	keyed    atomic.Pointer[time.Time] // when a key was used last, as far as it is known; nil: never
+	told     atomic.Uint64             // connections that listeners know of: what came in between is lost
 	mu       sync.RWMutex
 	hearings map[string]*hearing             // guarded by mu; by subject
 	subs     map[*nats.Subscription]*hearing // guarded by mu; the same
@@ -96,6 +97,7 @@ func (e *Engine) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	e.findKeys(found)
 	e.link.server.Store(e.server)
 	if e.conn, err = e.connect(); err != nil {
 		return err
@@ -118,6 +120,7 @@ func (e *Engine) start(ctx context.Context) error {
 	e.goroutines.Go(e.publishDue)
 	e.goroutines.Go(e.trim)
 	e.goroutines.Go(e.watch)
+	e.goroutines.Go(e.verify)
 	return nil
 }
 
@@ -230,6 +233,7 @@ func (e *Engine) maxBytes() int64 {
 func (e *Engine) Close() error {
 	close(e.stop)
 	e.goroutines.Wait()
+	e.leaveKeys()
 	if e.conn != nil {
 		e.conn.Close()
 	}
