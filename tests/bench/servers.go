@@ -62,7 +62,7 @@ func rivals(self, here string) map[string]server {
 	}
 	list[nchan] = server{name: nchan, missing: needs("nginx", "/usr/lib/nginx/modules/ngx_nchan_module.so"), start: startNchan}
 	list[socketio] = server{name: socketio, missing: needs("node", filepath.Join(here, "rivals/node_modules/socket.io")), start: startSocketIO(here)}
-	list[article] = server{name: article, missing: needs("python3", "/usr/lib/python3/dist-packages/websockets"), start: startArticle}
+	list[article] = server{name: article, missing: needs(debianPython, "/usr/lib/python3/dist-packages/websockets"), start: startArticle}
 	return list
 }
 
@@ -108,12 +108,15 @@ func startSocketIO(here string) func(context.Context, string) (*process, target,
 	}
 }
 
+// debianPython is the one that Debian's python3-websockets is for.
+const debianPython = "/usr/bin/python3"
+
 func startArticle(ctx context.Context, folder string) (*process, target, error) {
 	file := filepath.Join(folder, "casefold.py")
 	if err := os.WriteFile(file, []byte(casefoldServer), 0o600); err != nil {
 		return nil, target{}, err
 	}
-	p, err := startProcess(ctx, "", "listening on ", "python3", file)
+	p, err := startProcess(ctx, "", "listening on ", debianPython, file)
 	t := plainTarget(p)
 	t.path = "/"
 	return p, t, err
