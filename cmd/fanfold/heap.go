@@ -14,14 +14,14 @@ import (
 const (
 	// heapRoom is given to a small heap. A hub's is a few MB, so that by Go's own measure,
 	// as much again, a busy one would collect some ten times a second.
-	heapRoom = 48 << 20
-	// leastRoom is in percent of what is in use, as GOGC: the sessions' part of a large
-	// heap hardly changes, and as much again would be taken for nothing.
-	leastRoom = 50
+	heapRoom = 64 << 20
+	// leastRoom is in percent of what is in use, as GOGC, which has the same by itself. Less
+	// was tried for large heaps: a storm of connections took a third more CPU.
+	leastRoom = 100
 )
 
 // tuneHeap paces the garbage collector by heapRoom and leastRoom, unless GOGC says
-// how. It returns at once and lasts as long as the process.
+// how. What that takes is given back in quiet times, see returningMemory. It returns at once and lasts as long as the process.
 func tuneHeap() {
 	if os.Getenv("GOGC") == "" {
 		afterCollection()
@@ -46,11 +46,13 @@ func heapPercent(live uint64) int {
 }
 
 // quiet says when a hub counts as quiet: over quietTime it has allocated no more than
-// quietBytes. What can be given back then is worth a collection from idleBytes on.
+// quietBytes. What can be given back then is worth a collection if it is idleBytes or more,
+// and idlePercent of what is in use, whose size is the collection's cost.
 const (
-	quietTime  = time.Second
-	quietBytes = 2 << 20
-	idleBytes  = 8 << 20
+	quietTime   = time.Second
+	quietBytes  = 2 << 20
+	idleBytes   = 8 << 20
+	idlePercent = 20
 )
 
 // returningMemory gives the system back what busy times have left, once it is quiet,
@@ -73,23 +75,23 @@ func returnMemory(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		allocated, idle := heapState()
-		if allocated-before <= quietBytes && idle >= idleBytes {
+		allocated, idle, live := heapState()
+		if allocated-before <= quietBytes && idle >= max(idleBytes, live*idlePercent/100) {
 			debug.FreeOSMemory()
-			allocated, _ = heapState()
+			allocated, _, _ = heapState()
 		}
 		before = allocated
 	}
 }
 
-// heapState returns how many bytes were allocated since the start, and how many the
-// process has that it does not need.
-func heapState() (allocated, idle uint64) {
+// heapState returns how many bytes were allocated since the start, how many the process
+// has that it does not need, and how many were in use at the last collection.
+func heapState() (allocated, idle, live uint64) {
 	s := []metrics.Sample{
 		{Name: "/gc/heap/allocs:bytes"}, {Name: "/memory/classes/heap/objects:bytes"},
 		{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/free:bytes"},
 	}
 	metrics.Read(s)
 	objects, live := s[1].Value.Uint64(), s[2].Value.Uint64()
-	return s[0].Value.Uint64(), s[3].Value.Uint64() + objects - min(objects, live)
+	return s[0].Value.Uint64(), s[3].Value.Uint64() + objects - min(objects, live), live
 }

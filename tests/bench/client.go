@@ -66,10 +66,11 @@ const dialers = 64
 // gather connects n clients, numbered from 0.
 func gather(ctx context.Context, t target, n int) (*crowd, error) {
 	c := &crowd{clients: make([]*socket, n)}
-	var err error
-	if c.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
 		return nil, err
 	}
+	c.epoll = epoll
 	slots := make(chan struct{}, dialers)
 	failed := make(chan error, n)
 	var connecting sync.WaitGroup
@@ -77,9 +78,11 @@ func gather(ctx context.Context, t target, n int) (*crowd, error) {
 		slots <- struct{}{}
 		connecting.Go(func() {
 			defer func() { <-slots }()
-			if c.clients[i], err = connect(ctx, t, i); err != nil {
+			client, err := connect(ctx, t, i)
+			if err != nil {
 				failed <- err
 			}
+			c.clients[i] = client
 		})
 	}
 	connecting.Wait()
@@ -125,12 +128,11 @@ func connect(ctx context.Context, t target, i int) (*socket, error) {
 		return nil, err
 	}
 	fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", fill(t.path, i), t.addr)
-	head, err := readHead(conn)
+	buf := make([]byte, 4096)
+	head, got, err := readHead(conn, buf)
 	if err != nil || !bytes.HasPrefix(head, []byte("HTTP/1.1 101")) {
 		return nil, fmt.Errorf("upgrade: %q: %w", head, err)
 	}
-	buf := make([]byte, 4096)
-	var got []byte
 	for _, hello := range t.hellos(i) {
 		if _, err := conn.Write(frame([]byte(hello))); err != nil {
 			return nil, err
@@ -159,18 +161,18 @@ func detach(conn *net.TCPConn) (*socket, error) {
 	return &socket{fd: fd}, unix.SetNonblock(fd, true)
 }
 
-// readHead reads up to the empty line, byte by byte at its end, so that nothing behind
-// it is taken.
-func readHead(conn net.Conn) ([]byte, error) {
-	var head []byte
-	one := make([]byte, 1)
-	for !bytes.HasSuffix(head, []byte("\r\n\r\n")) {
-		if _, err := conn.Read(one); err != nil {
-			return head, err
+// readHead reads up to the empty line; more is what came behind it.
+func readHead(conn net.Conn, buf []byte) (head, more []byte, err error) {
+	for {
+		n, err := conn.Read(buf)
+		head = append(head, buf[:n]...)
+		if end := bytes.Index(head, []byte("\r\n\r\n")); end >= 0 {
+			return head[:end], bytes.Clone(head[end+4:]), nil
 		}
-		head = append(head, one...)
+		if err != nil {
+			return head, nil, err
+		}
 	}
-	return head, nil
 }
 
 // frame is a client's text frame, masked with zeros, so that it reads as it is.
