@@ -127,6 +127,7 @@ type group struct {
 	codec Codec
 	parts []*part
 	next  *group // nil: the last one
+	told  int32  // of parts that asked for joins and leaves
 }
 
 func (e *entry) enter(p *part) {
@@ -154,6 +155,9 @@ func (e *entry) enter(p *part) {
 func (g *group) add(p *part) {
 	p.group, p.index = g, len(g.parts)
 	g.parts = append(g.parts, p)
+	if p.sub.joinLeave {
+		g.told++
+	}
 }
 
 // remove moves the last part to p's place; an empty group stays for the next.
@@ -164,4 +168,7 @@ func (g *group) remove(p *part) {
 	g.parts[last] = nil
 	g.parts = g.parts[:last]
 	p.group = nil
+	if p.sub.joinLeave {
+		g.told--
+	}
 }

@@ -263,6 +263,9 @@ func (s *shard) announce(e *entry, kind Kind, c *Client) {
 		return
 	}
 	for g := &e.first; g != nil; g = g.next {
+		if g.told == 0 {
+			continue // else each of n subscribers who come would look at all the others
+		}
 		var frame []byte
 		for _, p := range g.parts {
 			if !p.sub.joinLeave {
