@@ -3,12 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -114,11 +116,21 @@ func (c *crowd) leave() {
 // perAddress is how many clients share a source address, so that ports do not run out.
 const perAddress = 5000
 
+// latePort has the kernel choose a port when it knows where the connection goes (ip(7),
+// IP_BIND_ADDRESS_NO_PORT), so that those of closed connections are no hindrance.
+func latePort(_, _ string, raw syscall.RawConn) error {
+	var failed error
+	err := raw.Control(func(fd uintptr) {
+		failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
+	})
+	return errors.Join(err, failed)
+}
+
 // connect upgrades a connection and says hello. It takes the connection out of Go's
 // poller.
 func connect(ctx context.Context, t target, i int) (*socket, error) {
 	from := &net.TCPAddr{IP: net.IPv4(127, byte(1+os.Getpid()%200), byte(1+i/perAddress), 1)}
-	d := net.Dialer{Timeout: 20 * time.Second, LocalAddr: from}
+	d := net.Dialer{Timeout: 20 * time.Second, LocalAddr: from, Control: latePort}
 	conn, err := d.DialContext(ctx, "tcp4", t.addr)
 	if err != nil {
 		return nil, err
