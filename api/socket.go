@@ -186,7 +186,8 @@ func (c politeTLS) Close() error {
 
 const connKey = "conn"
 
+// connOf reads Keys without their lock: nobody changes them.
 func connOf(m *melody.Session) *wsConn {
-	conn, _ := m.MustGet(connKey).(*wsConn)
+	conn, _ := m.Keys[connKey].(*wsConn)
 	return conn
 }
