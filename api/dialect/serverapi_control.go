@@ -141,30 +141,24 @@ const (
 // apiBatch does the commands in their order, also if they may run in parallel;
 // one that fails does not stop the others.
 func apiBatch(ctx context.Context, h APIHub, body []byte) ([]byte, error) {
-	var q struct {
-		Commands []map[string]json.RawMessage `json:"commands"`
-		Parallel bool                         `json:"parallel"`
-	}
-	if err := decodeStrict("batch", body, &q); err != nil {
+	commands, err := readBatch(body)
+	if err != nil {
 		return nil, err
-	}
-	if n := len(q.Commands); n == 0 || n > apiMaxCommands {
-		return nil, hub.Errorf(hub.CodeBadRequest, "batch: there are %d commands: give 1 to %d", n, apiMaxCommands)
 	}
 	b := []byte(`{"replies":[`)
 	pipe := h.Pipeline()
-	for _, c := range q.Commands {
-		if body, ok := c["publish"]; ok && len(c) == 1 && len(b) <= apiBatchBytes {
-			if p, err := readPublish(body, h.Now); err == nil {
+	for _, c := range commands {
+		if c.method == "publish" && len(b) <= apiBatchBytes {
+			if p, err := readPublish(c.body, h.Now); err == nil {
 				p.doIn(ctx, h.Actor, pipe, func(r receipt, err error) { b = appendReceipt(b, "publish", r, err) })
 				continue
 			}
 		}
 		pipe.Flush(ctx)
 		b = append(appendComma(b), '{')
-		method, result, err := apiCommand(ctx, h, c, len(b))
+		result, err := c.do(ctx, h, len(b))
 		if err == nil {
-			b = append(appendKey(b, method), result...)
+			b = append(appendKey(b, c.method), result...)
 		} else {
 			b = appendAPIError(b, err)
 		}
@@ -174,16 +168,57 @@ func apiBatch(ctx context.Context, h APIHub, body []byte) ([]byte, error) {
 	return append(b, "]}"...), nil
 }
 
-// apiCommand does one command of a batch whose replies so far have size bytes.
-func apiCommand(ctx context.Context, h APIHub, c map[string]json.RawMessage, size int) (method string, result []byte, err error) {
-	if len(c) != 1 {
-		return "", nil, hub.Errorf(hub.CodeBadRequest, "batch: a command is an object with one member, its method: this has %d", len(c))
+// apiCommand is one of a batch.
+type apiCommand struct {
+	method  string // "": it has none, or several
+	body    []byte
+	members int
+}
+
+// readBatch reads what a batch is to do.
+func readBatch(body []byte) ([]apiCommand, error) {
+	var q struct {
+		Commands []json.RawMessage `json:"commands"`
+		Parallel bool              `json:"parallel"`
+	}
+	if err := decodeStrict("batch", body, &q); err != nil {
+		return nil, err
+	}
+	if n := len(q.Commands); n == 0 || n > apiMaxCommands {
+		return nil, hub.Errorf(hub.CodeBadRequest, "batch: there are %d commands: give 1 to %d", n, apiMaxCommands)
+	}
+	commands := make([]apiCommand, len(q.Commands))
+	for i, text := range q.Commands {
+		if !commands[i].read(text) && !isNull(text) {
+			var objects struct {
+				Commands []map[string]json.RawMessage `json:"commands"`
+				Parallel bool                         `json:"parallel"`
+			}
+			return nil, decodeStrict("batch", body, &objects) // for its error
+		}
+	}
+	return commands, nil
+}
+
+// read is false if text, which is JSON, is no object.
+func (c *apiCommand) read(text []byte) bool {
+	return jsonMembers(text, func(name, value []byte) bool {
+		if c.members++; c.members > 1 {
+			c.method = ""
+			return true
+		}
+		c.method, c.body = string(name), value
+		return true
+	})
+}
+
+// do does one command of a batch whose replies so far have size bytes.
+func (c *apiCommand) do(ctx context.Context, h APIHub, size int) ([]byte, error) {
+	if c.members != 1 {
+		return nil, hub.Errorf(hub.CodeBadRequest, "batch: a command is an object with one member, its method: this has %d", c.members)
 	}
 	if size > apiBatchBytes {
-		return "", nil, hub.Errorf(hub.CodeLimit, "batch: the replies take over %d bytes: this command was not done", apiBatchBytes)
+		return nil, hub.Errorf(hub.CodeLimit, "batch: the replies take over %d bytes: this command was not done", apiBatchBytes)
 	}
-	for method = range c { // the only one
-	}
-	result, err = callAPI(ctx, h, method, c[method])
-	return method, result, err
+	return callAPI(ctx, h, c.method, c.body)
 }

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"fanfold/hub"
 )
@@ -185,7 +186,9 @@ func readPublish(body []byte, now time.Time) (Publish, error) {
 		channelRequest
 		apiPublication
 	}
-	if err := decodeStrict("publish", body, &q); err != nil {
+	if channel, data, ok := plainPublish(body); ok && utf8.Valid(body) {
+		q.Channel, q.Data = channel, data
+	} else if err := decodeStrict("publish", body, &q); err != nil {
 		return Publish{}, err
 	}
 	p, err := q.template("publish", now)
