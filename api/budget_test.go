@@ -1,0 +1,90 @@
+package api_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"fanfold/api"
+	"fanfold/hub"
+
+	"github.com/gorilla/websocket"
+)
+
+// The budgets count the allocations of the whole process: the hub's, the store's, the
+// server's that runs in it, and the test's own few.
+const (
+	publishBudget = 130
+	batchBudget   = 68 // a message of a hundred
+	echoBudget    = 12
+)
+
+func TestAPublishOverHTTPKeepsItsBudget(t *testing.T) {
+	checkBudget(t, "/api/publish", `{"channel":"a","data":"hello"}`, publishBudget)
+	command := `{"publish":{"channel":"a","data":"hello"}}`
+	checkBudget(t, "/api/batch", `{"commands":[`+strings.Repeat(command+",", 99)+command+`]}`, 100*batchBudget)
+}
+
+func checkBudget(t *testing.T, path, body string, budget float64) {
+	server, _ := serve(t, api.Config{})
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	reader := bufio.NewReader(conn)
+	request := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n\r\n%s", path, server.Listener.Addr(), len(body), body)
+	if n := testing.AllocsPerRun(200, func() {
+		if _, err := io.WriteString(conn, request); err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.ReadResponse(reader, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if response.StatusCode != http.StatusOK {
+			t.Fatal(response.Status)
+		}
+		_, _ = io.Copy(io.Discard, response.Body)
+	}); n > budget {
+		t.Errorf("%s takes %v allocations: the budget is %v", path, n, budget)
+	}
+}
+
+func TestAnEchoKeepsItsBudget(t *testing.T) {
+	server, _ := serve(t, api.Config{})
+	conn, _, err := websocket.DefaultDialer.DialContext(t.Context(), "ws"+strings.TrimPrefix(server.URL, "http")+"/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	text := []byte("HELLO, STRAẞE")
+	if n := testing.AllocsPerRun(500, func() {
+		if err := conn.WriteMessage(websocket.TextMessage, text); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := conn.ReadMessage(); err != nil {
+			t.Fatal(err)
+		}
+	}); n > echoBudget {
+		t.Errorf("an echo takes %v allocations: the budget is %d", n, echoBudget)
+	}
+}
+
+// TestAPublishKeepsItsBudget holds that of a publish that nobody carries over HTTP.
+func TestAPublishKeepsItsBudget(t *testing.T) {
+	_, h := serve(t, api.Config{})
+	actor := h.Hub.As(&hub.Principal{Grant: hub.Everything()})
+	const budget = 66
+	if n := testing.AllocsPerRun(500, func() {
+		if _, err := actor.Publish(t.Context(), &hub.Message{Channel: "a", Data: []byte("1")}, hub.PublishOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}); n > budget {
+		t.Errorf("a publish takes %v allocations: the budget is %d", n, budget)
+	}
+}
