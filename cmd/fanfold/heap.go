@@ -45,14 +45,14 @@ func heapPercent(live uint64) int {
 	return max(leastRoom, int(heapRoom*100/max(live, smallest)))
 }
 
-// quiet says when a hub counts as quiet: over quietTime it has allocated no more than
-// quietBytes. What can be given back then is worth a collection if it is idleBytes or more,
-// and idlePercent of what is in use, whose size is the collection's cost.
+// A hub counts as quiet if it has allocated no more than quietBytes in quietTime. A
+// collection is worth its cost, which goes by what is in use, if workBytes and workPercent of
+// that were allocated since the last one of the kind.
 const (
 	quietTime   = time.Second
 	quietBytes  = 2 << 20
-	idleBytes   = 8 << 20
-	idlePercent = 20
+	workBytes   = 8 << 20
+	workPercent = 20
 )
 
 // returningMemory gives the system back what busy times have left, once it is quiet,
@@ -68,30 +68,27 @@ func returningMemory(ctx context.Context) (end func()) {
 func returnMemory(ctx context.Context) {
 	tick := time.NewTicker(quietTime)
 	defer tick.Stop()
-	var before uint64
+	var before, returned uint64 // bytes allocated since the start, when it was looked last and when memory was returned
 	for {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
 			return
 		}
-		allocated, idle, live := heapState()
-		if allocated-before <= quietBytes && idle >= max(idleBytes, live*idlePercent/100) {
+		allocated, live := heapState()
+		if allocated-before <= quietBytes && allocated-returned >= max(workBytes, live*workPercent/100) {
 			debug.FreeOSMemory()
-			allocated, _, _ = heapState()
+			allocated, _ = heapState()
+			returned = allocated
 		}
 		before = allocated
 	}
 }
 
-// heapState returns how many bytes were allocated since the start, how many the process
-// has that it does not need, and how many were in use at the last collection.
-func heapState() (allocated, idle, live uint64) {
-	s := []metrics.Sample{
-		{Name: "/gc/heap/allocs:bytes"}, {Name: "/memory/classes/heap/objects:bytes"},
-		{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/free:bytes"},
-	}
+// heapState returns how many bytes were allocated since the start, and how many were in
+// use at the last collection.
+func heapState() (allocated, live uint64) {
+	s := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/live:bytes"}}
 	metrics.Read(s)
-	objects, live := s[1].Value.Uint64(), s[2].Value.Uint64()
-	return s[0].Value.Uint64(), s[3].Value.Uint64() + objects - min(objects, live), live
+	return s[0].Value.Uint64(), s[1].Value.Uint64()
 }

@@ -131,6 +131,8 @@ type flood struct {
 	fan                  int     // deliveries of each
 	channels             int     // one after the other; 0: one
 	batch                int     // messages in a request, see target.publishBody; 0: one
+
+	rest time.Duration // what the server has afterwards, until its memory is looked at again
 }
 
 // run publishes and listens at once.

@@ -31,6 +31,7 @@ var (
 	p50         = metric{"p50", "ms", 1, false}
 	p99         = metric{"p99", "ms", 1, false}
 	peak        = metric{"memory at the peak", "MiB", 0, false}
+	later       = metric{"memory 3 s later", "MiB", 0, false}
 	perMessage  = metric{"CPU a publish", "µs", 1, false}
 	publishes   = metric{"publishes", "1000/s", 1, true}
 	perConn     = metric{"memory a connection", "KiB", 1, false}
@@ -55,7 +56,7 @@ func table() []row {
 		{"memory", "10,000 connections, each subscribed, nothing to do",
 			[]string{fanfold, broadcast, nchan}, []metric{perConn, connectCPU}, idle(10_000)},
 		{"flat", "2,000 messages to 1,000 subscribers, as fast as they go",
-			[]string{fanfold, broadcast, nchan, socketio}, []metric{perDelivery, deliveries, peak}, flooded(flood{messages: 2000, publishers: 4, size: size}, 1000)},
+			[]string{fanfold, broadcast, nchan, socketio}, []metric{perDelivery, deliveries, peak, later}, flooded(flood{messages: 2000, publishers: 4, size: size, rest: 3 * time.Second}, 1000)},
 		{"paced", "100 messages a second to 1,000 subscribers",
 			[]string{fanfold, broadcast, nchan}, []metric{perDelivery, p50, p99}, flooded(flood{messages: 500, publishers: 8, rate: 100, size: size}, 1000)},
 		{"one", "16 publishers over HTTP to one subscriber; Fanfold answers when the message is stored",
@@ -140,7 +141,9 @@ func (b *bench) flood(ctx context.Context, p *process, t target, f flood, subscr
 	if err != nil {
 		return nil, err
 	}
+	settle(ctx, f.rest)
 	return values{
+		later.name:       float64(p.memory()) / (1 << 20),
 		lost:             float64(f.messages*f.fan-h.deliveries) + float64(h.failed) + float64(h.closed),
 		perDelivery.name: float64(used.Microseconds()) / float64(h.deliveries),
 		deliveries.name:  float64(h.deliveries) / h.seconds / 1000,
