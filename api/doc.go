@@ -22,7 +22,8 @@
 //
 // # Goroutines
 //
-// A WebSocket has melody's two: the reader, which runs the dialect's peer, and
+// A WebSocket has melody's two: the reader, which runs the dialect's peer, commands on
+// stacks that all connections share (see errands), and
 // the writer, which pumps the outbox: when it has sent one message it takes all that has
 // gathered meanwhile as the next one. The gin handler returns once the connection
 // stands, so that net/http can free what it holds for it. A peer that sends history first

@@ -105,7 +105,10 @@
 //
 //	inbox       Config.Inbox messages on their way to listeners; full: they are lost
 //	            to the listeners, and all of the bucket are told so before anything behind them
-//	reads       maxReads at once, pageBytes each; more wait for their turn
+//	reads       maxReads at once, pageBytes each; more wait for their turn. Of those that
+//	            ask for the same page one reads, and the rest share the next read
+//	sent ahead  a request's messages that wait for their answers, of all requests maxSentAhead
+//	            and maxSentAheadBytes; more are stored one by one
 //	requests    callTimeout for the store's answer to one; a publish is refused sooner if
 //	            the guard finds out why it is not answered
 //	probes      one stored message, one probe at a time, one a second
@@ -124,6 +127,7 @@
 // the order of the stream; one publishes what was scheduled, each at its time; one, the
 // janitor, trims rules; one, the guard, writes state.json and replaces the server after a
 // fault. The two in the middle have a small one beside them that ends them, and so has one for
-// each kind of records that somebody listens to. A fifth reads files after the start, and ends. The server's and the client's are theirs;
-// [Engine.Close] waits for all.
+// each kind of records that somebody listens to. A fifth reads files after the start, and
+// ends; so does one for each read that several readers wait for. The server's and the client's
+// are theirs; [Engine.Close] waits for all.
 package stream
