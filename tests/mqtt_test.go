@@ -115,6 +115,7 @@ func TestMosquittoSession(t *testing.T) {
 	if err := first.wait(); err != nil {
 		t.Error(err)
 	}
+	eventually(t, "the session's place is kept", func() bool { return d.sessions("rooms.lamp") == 0 })
 	d.publish("rooms.lamp", "second")
 	d.kill()
 	d.startAgain()

@@ -60,7 +60,8 @@ func checkPlain(t *testing.T, text []byte, want, judge bool) {
 
 func TestAPlainPublishIsReadWithoutCopies(t *testing.T) {
 	text := []byte(`{"channel":"news","data":{"text":"hello","list":[1,2,3]}}`)
-	if n := testing.AllocsPerRun(100, func() { plainPublish(text) }); n > 1 { // the channel's name
+	const budget = 2 // the channel's name, and the scanner of encoding/json, which is pooled most times
+	if n := testing.AllocsPerRun(100, func() { plainPublish(text) }); n > budget {
 		t.Errorf("%v allocations", n)
 	}
 }

@@ -111,9 +111,9 @@ func (p *mqttPeer) change(to MQTTFilter) *mqttFilter {
 	p.lock.Lock()
 	defer p.lock.Unlock()
 	f := p.filters[to.Filter]
-	if f != nil {
-		to.Position = f.Position
-		f.MQTTFilter, p.changed = to, true
+	if f != nil { // its Filter and Position stay: a catch-up may be reading them
+		f.QoS, f.NoLocal, f.RetainAsPublished, f.ID = to.QoS, to.NoLocal, to.RetainAsPublished, to.ID
+		p.changed = true
 	}
 	return f
 }
