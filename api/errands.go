@@ -9,7 +9,7 @@ import (
 
 // errands runs what needs a deep stack for goroutines that wait for it. A goroutine that
 // has gone deep once keeps 8 KB of stack instead of 4, as its own idle depth does not let the
-// runtime shrink it: for the readers of ten thousand quiet connections that was a third of
+// runtime shrink it: for the readers of ten thousand quiet connections that was a fifth of
 // all their memory. The goroutines here are few, and used again.
 type errands struct {
 	context context.Context // static; the idle ones end with it

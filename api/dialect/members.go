@@ -67,7 +67,7 @@ func valueEnd(b []byte, i int) int {
 }
 
 // plainPublish reads a publish that names a channel and has data, and no more, which is
-// what most are: reflection takes three times as long. It is false for whatever else.
+// what most are, without reflection. It is false for whatever else.
 func plainPublish(body []byte) (channel string, data []byte, ok bool) {
 	if !json.Valid(body) {
 		return "", nil, false
