@@ -60,12 +60,12 @@ func TestReadersOfTheSameShareTheReadThatBeginsAfterThem(t *testing.T) {
 		if len(pages) != 102 || len(c.busy) != 0 {
 			t.Errorf("%d pages came, %d reads are left", len(pages), len(c.busy))
 		}
-		first := <-pages
-		first.Messages[0] = nil
 		for range len(pages) {
-			if page := <-pages; page.Messages[0] == nil {
+			page := <-pages
+			if page.Messages[0] == nil {
 				t.Fatal("two readers have the same slice")
 			}
+			page.Messages[0] = nil
 		}
 	})
 }
