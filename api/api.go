@@ -86,6 +86,7 @@ type API struct {
 	deafen    func() // ends the hearing of revocations
 	devices   devices
 	errands   *errands
+	sockets   []*socket // static
 
 	context    context.Context // ends with Wait's beginning
 	cancel     context.CancelFunc
@@ -123,6 +124,7 @@ func New(config Config) (*API, error) {
 		return nil, err
 	}
 	a.goroutines.Go(func() { a.devices.sessions.Run(a.context) })
+	a.goroutines.Go(a.beat)
 	return a, nil
 }
 

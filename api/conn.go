@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"runtime/debug"
-	"sync"
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
@@ -29,23 +27,15 @@ type wsConn struct {
 	secure bool
 	peer   dialect.Peer
 	ready  chan struct{} // closed once, when the upgrade is done
-	raw    net.Conn      // set before ready
+	wire   *wire         // set before ready
 
 	session atomic.Pointer[melody.Session] // set once
 	woken   atomic.Bool                    // there was a Wake that nobody has pumped for
 	reason  atomic.Pointer[hub.Reason]     // set by Close; taken by whoever sends the close frame
 	code    atomic.Int32                   // the close code, whoever said it first
-	batch   *batch                         // under way; owned by whoever pumps: one at a time
 	deaf    atomic.Bool                    // what still comes is not for us
+	pinged  time.Time                      // or connected; owned by the pulse once the connection stands
 }
-
-// batch is what one WebSocket message is joined in.
-type batch struct {
-	frames [][]byte
-	text   []byte
-}
-
-var batches = sync.Pool{New: func() any { return new(batch) }}
 
 // Wake implements [hub.Conn]. It may come before the upgrade is done.
 func (c *wsConn) Wake() {
@@ -55,70 +45,65 @@ func (c *wsConn) Wake() {
 	}
 }
 
-// pump hands what is in the outbox to melody, whose writer calls sent when that
-// is done. There is one message under way at a time.
+// inARow is how many messages one Wake writes before others have their turn.
+const inARow = 4
+
+// pump writes what is in the outbox, as far as the network takes it at once. A goroutine
+// goes on with the rest. One pumps at a time: the outbox is asleep otherwise.
 func (c *wsConn) pump() {
-	b, _ := batches.Get().(*batch)
+	for i := range inARow + 1 {
+		m := c.next()
+		if m == nil {
+			return // and no word of c any more: the next Wake may have begun
+		}
+		if i == inARow || !c.wire.begin(&m.attempt) {
+			c.socket.api.goroutines.Go(func() { c.carry(m) })
+			return
+		}
+		m.recycle()
+	}
+}
+
+// carry writes the rest of a message and all that follows. Melody's part is done by
+// failed, should the network fail.
+func (c *wsConn) carry(m *outgoing) {
+	for ; m != nil; m = c.next() {
+		err := c.wire.finish(m.rest())
+		m.recycle()
+		if err != nil {
+			c.failed(err)
+			_ = c.wire.Close()
+			return
+		}
+	}
+}
+
+// next takes what is to be sent next; nil: there is nothing.
+func (c *wsConn) next() *outgoing {
+	m := newOutgoing()
 	if taker, ok := c.peer.(dialect.Taker); ok {
-		c.pumpBytes(taker, b)
-		return
+		if m.text = taker.Take(m.text, maxFrameBytes); len(m.text) == headerRoom {
+			m.recycle()
+			return nil
+		}
+		m.seal(websocket.BinaryMessage)
+		return m
 	}
 	separator, limit := c.socket.dialect.Separator(), maxFrameBytes
 	if separator == "" {
 		limit = 0 // each frame is a message
 	}
-	b.frames = c.peer.Session().Take(b.frames[:0], limit)
-	if len(b.frames) == 0 {
-		batches.Put(b) // and no word of c any more: the next Wake may have begun
-		return
+	if m.frames = c.peer.Session().Take(m.frames[:0], limit); len(m.frames) == 0 {
+		m.recycle()
+		return nil
 	}
-	c.batch = b
-	if err := c.session.Load().Write(b.join(separator)); err != nil {
-		c.recycle() // the connection is gone: disconnected follows
-	}
-}
-
-// pumpBytes is pump for a peer that writes its client's bytes itself.
-func (c *wsConn) pumpBytes(taker dialect.Taker, b *batch) {
-	if b.text = taker.Take(b.text[:0], maxFrameBytes); len(b.text) == 0 {
-		batches.Put(b)
-		return
-	}
-	c.batch = b
-	if err := c.session.Load().WriteBinary(b.text); err != nil {
-		c.recycle()
-	}
-}
-
-// join returns the frames as one message; a single one as it is.
-func (b *batch) join(separator string) []byte {
-	if len(b.frames) == 1 {
-		return b.frames[0]
-	}
-	b.text = b.text[:0]
-	for i, frame := range b.frames {
-		if i > 0 {
-			b.text = append(b.text, separator...)
-		}
-		b.text = append(b.text, frame...)
-	}
-	return b.text
-}
-
-func (c *wsConn) recycle() {
-	clear(c.batch.frames)
-	batches.Put(c.batch)
-	c.batch = nil
-}
-
-// sent is called by melody's writer.
-func (c *wsConn) sent() {
-	c.recycle()
-	c.pump()
+	m.join(separator)
+	m.seal(websocket.TextMessage)
+	return m
 }
 
 // Close implements [hub.Conn]: it queues the close frame, behind which melody
-// closes the connection. A client that reads nothing is cut off by melody's write timeout.
+// closes the connection. A client that reads nothing is cut off by the write timeouts.
 func (c *wsConn) Close(r hub.Reason) {
 	c.reason.Store(&r)
 	c.sayGoodbye()
@@ -217,7 +202,7 @@ var reasonNoText = hub.Reason{
 // ponged ends the wait for a client that answers pings but not the close.
 func (c *wsConn) ponged() {
 	if c.session.Load().IsClosed() {
-		_ = c.raw.SetReadDeadline(time.Now())
+		_ = c.wire.Conn.SetReadDeadline(time.Now())
 	}
 }
 
@@ -258,7 +243,7 @@ func end(ctx context.Context, p dialect.Peer) {
 	}
 }
 
-// drainBytes bounds what is read from a client after the end, see politeConn.
+// drainBytes bounds what is read from a client after the end, see [wire.Close].
 const drainBytes = 16 << 20
 
 // disconnected is melody's last call, in the reader.
@@ -267,8 +252,8 @@ func (c *wsConn) disconnected() {
 	c.peer.Session().Detach()
 	c.code.CompareAndSwap(0, websocket.CloseAbnormalClosure)
 	c.socket.api.config.Logger.Info("connection closed", "path", c.path, "remote", c.remote, "client", c.peer.Session().Client().ID, "code", c.code.Load())
-	_ = c.raw.SetReadDeadline(time.Now().Add(closeGrace))
-	_, _ = io.CopyN(io.Discard, c.raw, drainBytes)
-	_ = c.raw.Close()
+	_ = c.wire.Conn.SetReadDeadline(time.Now().Add(closeGrace))
+	_, _ = io.CopyN(io.Discard, c.wire.Conn, drainBytes)
+	_ = c.wire.Conn.Close()
 	c.lease.Release()
 }

@@ -23,12 +23,15 @@
 // # Goroutines
 //
 // A WebSocket has melody's two: the reader, which runs the dialect's peer, commands on
-// stacks that all connections share (see errands), and
-// the writer, which pumps the outbox: when it has sent one message it takes all that has
-// gathered meanwhile as the next one. The gin handler returns once the connection
+// stacks that all connections share (see errands), and the writer, which is left with the
+// close frame, so that its stack stays at the 2 KB that it began with. Messages are written by
+// who wakes the connection, a shard's waker mostly, as far as the network takes them at once,
+// and never wait; what it does not take, and all over TLS, is carried on by a goroutine that
+// ends when the outbox is empty: while it writes one message, all that gathers becomes the
+// next one. One goroutine pings all clients in turn. The gin handler returns once the connection
 // stands, so that net/http can free what it holds for it. A peer that sends history first
 // has a goroutine of its own for that. A streaming response has its handler.
-// A device's TCP connection has the same two, and a third one while its session catches up;
+// A device's TCP connection has a reader and a writer, and a third one while its session catches up;
 // one for all devices looks after their sessions, see package device. [API.Wait] waits for all
 // of them.
 //

@@ -14,14 +14,15 @@
 //	shard (one per processor)  sole owner of its channels and their subscribers;
 //	                           encodes each event once per codec and puts the frame
 //	                           into outboxes, which never blocks; wakes the
-//	                           transports when its inbox is empty
+//	                           transports when its inbox is empty, a few by itself
+//	waker (one per processor)  wakes the others for the shards, some at a time
 //	fill (one a hole,          reads from the store what an entry missed on its way and
 //	maxFills at work)          hands it to the shard, page by page
 //	catch-up (one a            the same for one subscription that a fill can't make
 //	subscription, ditto)       whole, see mend
 //	heart (one)                once a second: pings, and closes what went silent
 //	the engine's (one)         hands each message to its shard
-//	the transports'            readers call Subscribe, Send and so on; writers Take
+//	the transports'            call Subscribe, Send, Take and so on
 //
 // A subscription lives in the shard of its first channel. One with several
 // channels has them all in that shard, so it sees one order, the store's.

@@ -110,7 +110,8 @@ type Page struct {
 // already before [Actor.Open] has returned the session.
 type Conn interface {
 	// Wake says that the session's outbox has something to [Session.Take]. It is
-	// not called again before a Take has come back empty.
+	// not called again before a Take has come back empty. It may write what the network takes
+	// without waiting.
 	Wake()
 	// Close ends the connection and tells the client why. It is called once, after
 	// the last Take.

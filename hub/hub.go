@@ -94,6 +94,7 @@ type Hub struct {
 	end        context.CancelFunc
 	stop       <-chan struct{} // of life
 	fills      chan struct{}   // has one for each fill under way
+	herds      chan *herd      // to be woken
 	goroutines sync.WaitGroup
 
 	slow       atomic.Int64 // see Info
@@ -124,6 +125,7 @@ func New(config Config) (*Hub, error) {
 		started:  time.Now(),
 		seed:     maphash.MakeSeed(),
 		fills:    make(chan struct{}, maxFills),
+		herds:    make(chan *herd, maxHerds),
 		sessions: map[string]*Session{},
 		empty:    make(chan struct{}),
 	}
@@ -133,6 +135,7 @@ func New(config Config) (*Hub, error) {
 		s := newShard(h)
 		h.shards = append(h.shards, s)
 		h.goroutines.Go(s.run)
+		h.goroutines.Go(h.wakeHerds)
 	}
 	h.goroutines.Go(h.beat)
 	return h, nil
