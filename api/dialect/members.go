@@ -1,9 +1,6 @@
 package dialect
 
-import (
-	"bytes"
-	"encoding/json"
-)
+import "bytes"
 
 // jsonMembers hands the members of an object to each, in order, until that is false: the
 // name as it is written, without its quotes, and the value. object must be valid JSON. It is
@@ -28,6 +25,24 @@ func jsonMembers(object []byte, each func(name, value []byte) bool) bool {
 	return true
 }
 
+// jsonElements does the same for the elements of an array.
+func jsonElements(array []byte, each func(value []byte) bool) bool {
+	i := skipSpaces(array, 0)
+	if array[i] != '[' {
+		return false
+	}
+	for i = skipSpaces(array, i+1); array[i] != ']'; {
+		end := valueEnd(array, i)
+		if !each(array[i:end]) {
+			return false
+		}
+		if i = skipSpaces(array, end); array[i] == ',' {
+			i = skipSpaces(array, i+1)
+		}
+	}
+	return true
+}
+
 func skipSpaces(b []byte, i int) int {
 	for b[i] == ' ' || b[i] == '\n' || b[i] == '\t' || b[i] == '\r' {
 		i++
@@ -45,7 +60,7 @@ func stringEnd(b []byte, i int) int {
 	return i + 1
 }
 
-// valueEnd returns where the value ends that begins at i, in an object.
+// valueEnd returns where the value ends that begins at i, in an object or array.
 func valueEnd(b []byte, i int) int {
 	for depth := 0; ; {
 		switch b[i] {
@@ -60,18 +75,19 @@ func valueEnd(b []byte, i int) int {
 		default:
 			i++
 		}
-		if depth == 0 && bytes.IndexByte([]byte(",} \n\t\r"), b[i]) >= 0 {
+		if depth > 0 {
+			continue
+		}
+		switch b[i] {
+		case ',', '}', ']', ' ', '\n', '\t', '\r':
 			return i
 		}
 	}
 }
 
 // plainPublish reads a publish that names a channel and has data, and no more, which is
-// what most are, without reflection. It is false for whatever else.
+// what most are, without reflection. body must be valid JSON. It is false for whatever else.
 func plainPublish(body []byte) (channel string, data []byte, ok bool) {
-	if !json.Valid(body) {
-		return "", nil, false
-	}
 	ok = jsonMembers(body, func(name, value []byte) bool {
 		switch {
 		case string(name) == "channel" && channel == "" && value[0] == '"' && !bytes.ContainsRune(value, '\\'):

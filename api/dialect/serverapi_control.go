@@ -1,9 +1,11 @@
 package dialect
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"time"
+	"unicode/utf8"
 
 	"fanfold/hub"
 )
@@ -149,7 +151,7 @@ func apiBatch(ctx context.Context, h APIHub, body []byte) ([]byte, error) {
 	pipe := h.Pipeline()
 	for _, c := range commands {
 		if c.method == "publish" && len(b) <= apiBatchBytes {
-			if p, err := readPublish(c.body, h.Now); err == nil {
+			if p, err := readPublish(c.body, true, h.Now); err == nil {
 				p.doIn(ctx, h.Actor, pipe, func(r receipt, err error) { b = appendReceipt(b, "publish", r, err) })
 				continue
 			}
@@ -175,8 +177,13 @@ type apiCommand struct {
 	members int
 }
 
-// readBatch reads what a batch is to do.
+// readBatch reads what a batch is to do. The commands' bodies are valid JSON in UTF-8.
 func readBatch(body []byte) ([]apiCommand, error) {
+	if json.Valid(body) && utf8.Valid(body) {
+		if commands, ok := plainBatch(body); ok {
+			return commands, nil
+		}
+	}
 	var q struct {
 		Commands []json.RawMessage `json:"commands"`
 		Parallel bool              `json:"parallel"`
@@ -200,6 +207,22 @@ func readBatch(body []byte) ([]apiCommand, error) {
 	return commands, nil
 }
 
+// plainBatch reads a batch that has commands and no more, without reflection. body must
+// be valid JSON. It is false for whatever else.
+func plainBatch(body []byte) (commands []apiCommand, ok bool) {
+	ok = jsonMembers(body, func(name, value []byte) bool {
+		if string(name) != "commands" || commands != nil {
+			return false
+		}
+		commands = make([]apiCommand, 0, min(bytes.Count(value, []byte(`":{`)), apiMaxCommands))
+		return jsonElements(value, func(text []byte) bool {
+			commands = append(commands, apiCommand{})
+			return len(commands) <= apiMaxCommands && commands[len(commands)-1].read(text)
+		})
+	})
+	return commands, ok && len(commands) > 0
+}
+
 // read is false if text, which is JSON, is no object.
 func (c *apiCommand) read(text []byte) bool {
 	return jsonMembers(text, func(name, value []byte) bool {
@@ -207,7 +230,9 @@ func (c *apiCommand) read(text []byte) bool {
 			c.method = ""
 			return true
 		}
-		c.method, c.body = string(name), value
+		if c.method, c.body = "publish", value; string(name) != c.method {
+			c.method = string(name)
+		}
 		return true
 	})
 }

@@ -169,7 +169,7 @@ func (r receipt) appendMembers(b []byte) []byte {
 }
 
 func apiPublish(ctx context.Context, h APIHub, body []byte) ([]byte, error) {
-	p, err := readPublish(body, h.Now)
+	p, err := readPublish(body, false, h.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -180,14 +180,18 @@ func apiPublish(ctx context.Context, h APIHub, body []byte) ([]byte, error) {
 	return append(r.appendMembers([]byte{'{'}), '}'), nil
 }
 
-// readPublish reads the body of a publish.
-func readPublish(body []byte, now time.Time) (Publish, error) {
+// readPublish reads the body of a publish. valid: it is known to be JSON in UTF-8.
+func readPublish(body []byte, valid bool, now time.Time) (Publish, error) {
 	var q struct {
 		channelRequest
 		apiPublication
 	}
-	if channel, data, ok := plainPublish(body); ok && utf8.Valid(body) {
-		q.Channel, q.Data = channel, data
+	ok := valid || json.Valid(body) && utf8.Valid(body)
+	if ok {
+		q.Channel, q.Data, ok = plainPublish(body)
+	}
+	if ok {
+		// there is no more to read
 	} else if err := decodeStrict("publish", body, &q); err != nil {
 		return Publish{}, err
 	}

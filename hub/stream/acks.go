@@ -35,6 +35,15 @@ type waiter struct {
 	ahead int64 // bytes, if it was sent ahead; static
 }
 
+// waiters are used again once they had their answer, which nobody gives twice.
+var waiters = sync.Pool{New: func() any { return &waiter{done: make(chan storeAnswer, 1)} }}
+
+func newWaiter(ahead int64) *waiter {
+	w, _ := waiters.Get().(*waiter)
+	w.since, w.slow, w.ahead = time.Now(), false, ahead
+	return w
+}
+
 // storeAnswer is what came for a publish.
 type storeAnswer struct {
 	ack jetstream.PubAck
@@ -76,6 +85,7 @@ func (a *acks) send(id uint64, msg *nats.Msg) error {
 func (a *acks) wait(ctx context.Context, unhealthy <-chan struct{}, id uint64, w *waiter) (jetstream.PubAck, error) {
 	select {
 	case got := <-w.done:
+		waiters.Put(w)
 		return got.ack, got.err
 	case <-ctx.Done():
 		a.forget(id)
@@ -92,7 +102,7 @@ var (
 )
 
 func (a *acks) expect() (uint64, *waiter) {
-	w := &waiter{done: make(chan storeAnswer, 1), since: time.Now()}
+	w := newWaiter(0)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.enter(w), w
@@ -114,7 +124,7 @@ func (a *acks) expectAhead(bytes int64) (uint64, *waiter) {
 		return 0, nil
 	}
 	a.ahead.add(bytes)
-	w := &waiter{done: make(chan storeAnswer, 1), since: time.Now(), ahead: bytes}
+	w := newWaiter(bytes)
 	return a.enter(w), w
 }
 
