@@ -26,7 +26,7 @@ type wsConn struct {
 	lease  *limit.Lease
 	secure bool
 	peer   dialect.Peer
-	ready  chan struct{} // closed once, when the upgrade is done
+	ready  chan struct{} // closed when the upgrade is done; nil then
 	wire   *wire         // set before ready
 
 	session atomic.Pointer[melody.Session] // set once
@@ -137,6 +137,7 @@ func (c *wsConn) connected(m *melody.Session) {
 		})
 	}
 	close(c.ready)
+	c.ready = nil
 }
 
 // receive is called by melody's reader for each text message.

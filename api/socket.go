@@ -98,13 +98,13 @@ func (s *socket) serve(c *gin.Context) {
 		return
 	}
 	conn.peer = peer
-	refused := make(chan error, 1)
+	ready, refused := conn.ready, make(chan error, 1)
 	upgrade := &upgradeWriter{ResponseWriter: c.Writer, conn: conn}
 	s.api.goroutines.Go(func() {
-		refused <- s.melody.HandleRequestWithKeys(upgrade, c.Request, map[string]any{connKey: conn})
+		refused <- s.melody.HandleRequest(upgrade, c.Request)
 	})
 	select {
-	case <-conn.ready:
+	case <-ready:
 		standing = true // conn releases it
 		c.Set(upgradedKey, true)
 	case err := <-refused:
@@ -132,14 +132,13 @@ func (w *upgradeWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	w.conn.wire = newWire(raw)
+	w.conn.wire = newWire(raw, w.conn)
 	return w.conn.wire, buffers, nil
 }
 
-const connKey = "conn"
-
-// connOf reads Keys without their lock: nobody changes them.
+// connOf is the one whose wire the WebSocket library was given. Melody's Keys would be a map
+// for each connection.
 func connOf(m *melody.Session) *wsConn {
-	conn, _ := m.Keys[connKey].(*wsConn)
-	return conn
+	w, _ := m.WebsocketConnection().NetConn().(*wire)
+	return w.owner
 }

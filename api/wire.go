@@ -12,6 +12,7 @@ import (
 // [wsConn], control frames by the WebSocket library, which knows nothing of the former.
 type wire struct {
 	net.Conn                 // static
+	owner    *wsConn         // static
 	raw      syscall.RawConn // static; nil: nothing can be written without waiting
 	deadline time.Time       // for control frames; owned by who writes one, which the library sees to
 
@@ -22,8 +23,8 @@ type wire struct {
 // rest is what was not written yet.
 func (a *attempt) rest() []byte { return a.frame[a.n:] }
 
-func newWire(conn net.Conn) *wire {
-	w := &wire{Conn: conn}
+func newWire(conn net.Conn, owner *wsConn) *wire {
+	w := &wire{Conn: conn, owner: owner}
 	if tcp, ok := conn.(*net.TCPConn); ok && canWriteNow {
 		w.raw, _ = tcp.SyscallConn() // an error: it is closed
 	}

@@ -29,7 +29,7 @@ func pair(t *testing.T) (*wire, net.Conn) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { accepted.Close() })
-	return newWire(accepted), peer
+	return newWire(accepted, nil), peer
 }
 
 func message(text []byte) *outgoing {

@@ -93,7 +93,7 @@ func (s *Session) Renew(p *Principal) {
 // by its name. It is false if there is none.
 func (s *Session) RenewSubscription(key string, p *Principal) bool {
 	s.mu.Lock()
-	sub := s.subs[key]
+	sub := s.subs.get(key)
 	ok := sub != nil && sub.principal != nil
 	if ok {
 		sub.principal = p
@@ -122,13 +122,13 @@ func (s *Session) recheck(now time.Time) (closed bool) {
 	}
 	var lost []loss
 	s.mu.Lock()
-	for key, sub := range s.subs {
+	for _, sub := range s.subs {
 		err := s.covers(sub)
 		if sub.principal != nil && err == nil {
 			err = s.hub.checkValid(sub.principal, now)
 		}
 		if err != nil {
-			lost = append(lost, loss{key, reasonOf(err)})
+			lost = append(lost, loss{sub.name(), reasonOf(err)})
 		}
 	}
 	s.mu.Unlock()

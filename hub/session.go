@@ -52,9 +52,9 @@ type Session struct {
 	outbox outbox
 
 	mu       sync.Mutex
-	subs     map[string]*Subscription // guarded by mu
-	channels int                      // guarded by mu; keys over all subs
-	gone     bool                     // guarded by mu; Detach was called
+	subs     subscriptions // guarded by mu
+	channels int           // guarded by mu; keys over all subs
+	gone     bool          // guarded by mu; Detach was called
 }
 
 // open registers a session; see [Actor.Open].

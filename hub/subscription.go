@@ -139,7 +139,7 @@ func (s *Session) enter(sub *Subscription) error {
 	switch {
 	case s.gone:
 		return Errorf(CodeClosed, "the session is closed")
-	case s.subs[sub.name()] != nil:
+	case s.subs.get(sub.name()) != nil:
 		return Errorf(CodeAlreadySubscribed, "already subscribed to %q", sub.name())
 	case s.channels+len(sub.parts) > s.hub.config.MaxSubscriptions:
 		return s.hub.tooManySubscriptions()
@@ -147,10 +147,7 @@ func (s *Session) enter(sub *Subscription) error {
 	if err := s.covers(sub); err != nil { // the principal was replaced since it was asked
 		return err
 	}
-	if s.subs == nil {
-		s.subs = make(map[string]*Subscription, 1)
-	}
-	s.subs[sub.name()] = sub
+	s.subs.add(sub)
 	s.channels += len(sub.parts)
 	s.setExpiryLocked()
 	return nil
@@ -160,7 +157,7 @@ func (s *Session) enter(sub *Subscription) error {
 func (s *Session) Subscribed(key string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.subs[key] != nil
+	return s.subs.get(key) != nil
 }
 
 // ClientIn is who the session is for those who see the subscription of that name,
@@ -168,7 +165,7 @@ func (s *Session) Subscribed(key string) bool {
 func (s *Session) ClientIn(key string) *Client {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if sub := s.subs[key]; sub != nil {
+	if sub := s.subs.get(key); sub != nil {
 		return sub.client
 	}
 	return s.Client()
@@ -188,7 +185,7 @@ func (s *Session) Unsubscribe(key string) bool {
 // unsubscribe tells the client why, if told is not nil.
 func (s *Session) unsubscribe(key string, told *Reason) bool {
 	s.mu.Lock()
-	sub := s.subs[key]
+	sub := s.subs.get(key)
 	s.mu.Unlock()
 	if sub == nil || !s.forget(sub) {
 		return false
@@ -202,10 +199,9 @@ func (s *Session) unsubscribe(key string, told *Reason) bool {
 func (s *Session) forget(sub *Subscription) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.subs[sub.name()] != sub {
+	if !s.subs.remove(sub) {
 		return false
 	}
-	delete(s.subs, sub.name())
 	s.channels -= len(sub.parts)
 	return true
 }

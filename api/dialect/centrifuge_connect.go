@@ -62,10 +62,12 @@ func (p *centrifugePeer) whoConnects(ctx context.Context, token string) (*hub.Pr
 // describedBy is who as others see a client that describes itself by info, JSON
 // or nil: only if it is anonymous, since what a token says of its user is to be believed.
 func describedBy(who *hub.Principal, info []byte) *hub.Principal {
-	p := *withGrace(who)
-	if p.User == "" && p.Info == nil {
-		p.Info = info
+	who = withGrace(who)
+	if info == nil || who.User != "" || who.Info != nil {
+		return who
 	}
+	p := *who
+	p.Info = info
 	return &p
 }
 
