@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -86,5 +87,63 @@ func TestAPublishKeepsItsBudget(t *testing.T) {
 		}
 	}); n > budget {
 		t.Errorf("a publish takes %v allocations: the budget is %d", n, budget)
+	}
+}
+
+// idleHeapBudget is what an idle, subscribed connection may keep beside its stacks, with half
+// a KB for the client's end.
+const idleHeapBudget = 6656
+
+func TestAnIdleConnectionKeepsItsBudget(t *testing.T) {
+	const warm, clients = 50, 500
+	server, _ := serve(t, api.Config{})
+	open := func() {
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		exchange(t, conn, "GET /connection/websocket HTTP/1.1\r\nHost: "+server.Listener.Addr().String()+
+			"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n", "\r\n\r\n")
+		hello := `{"id":1,"connect":{}}` + "\n" + `{"id":2,"subscribe":{"channel":"a"}}`
+		frame := append([]byte{0x81, 0x80 | byte(len(hello)), 0, 0, 0, 0}, hello...) // a mask of zeros leaves the text as it is
+		exchange(t, conn, string(frame), `"subscribe":`)
+	}
+	kept := func() (heap, stacks int) {
+		runtime.GC()
+		runtime.GC() // the first one has emptied the pools
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int(m.HeapAlloc), int(m.StackInuse)
+	}
+	for range warm {
+		open()
+	}
+	heap, stacks := kept()
+	for range clients {
+		open()
+	}
+	moreHeap, moreStacks := kept()
+	heap, stacks = (moreHeap-heap)/clients, (moreStacks-stacks)/clients
+	if t.Logf("an idle connection keeps %d bytes and stacks of %d", heap, stacks); heap > idleHeapBudget {
+		t.Errorf("the budget of the heap is %d", idleHeapBudget)
+	}
+	if stacks > idleStackBudget {
+		t.Errorf("the budget of the stacks is %d", idleStackBudget)
+	}
+}
+
+// exchange sends what, and reads until the answer comes.
+func exchange(t *testing.T, conn net.Conn, what, until string) {
+	t.Helper()
+	if _, err := io.WriteString(conn, what); err != nil {
+		t.Fatal(err)
+	}
+	for all, part := "", make([]byte, 1<<10); !strings.Contains(all, until); {
+		n, err := conn.Read(part)
+		if err != nil {
+			t.Fatalf("%v behind %q", err, all)
+		}
+		all += string(part[:n])
 	}
 }
