@@ -6,6 +6,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/gorilla/websocket"
 )
 
 // wire is the TCP or TLS connection below a WebSocket. Messages are written to it by
@@ -17,6 +19,7 @@ type wire struct {
 	deadline time.Time       // for control frames; owned by who writes one, which the library sees to
 
 	mu    sync.Mutex // one frame at a time
+	ended bool       // guarded by mu; there was a close frame, the last one there is
 	begun bool       // mu is held for the rest of a message; owned by who pumps
 }
 
@@ -47,7 +50,7 @@ func (w *wire) begin(a *attempt) (whole bool) {
 	if w.raw == nil || !w.mu.TryLock() {
 		return false
 	}
-	if err := w.raw.Control(a.do); err != nil || a.err != nil || a.n == 0 {
+	if w.ended || w.raw.Control(a.do) != nil || a.err != nil || a.n == 0 {
 		w.mu.Unlock()
 		return false
 	}
@@ -60,13 +63,17 @@ func (w *wire) begin(a *attempt) (whole bool) {
 // writeWait bounds the wait for a client that reads nothing.
 const writeWait = 10 * time.Second
 
-// finish writes the rest of a frame. It waits for writeWait at most.
+// finish writes the rest of a frame. It waits for writeWait at most. After a close frame
+// the error is [net.ErrClosed] (RFC 6455 §5.5.1).
 func (w *wire) finish(rest []byte) error {
 	if !w.begun {
 		w.mu.Lock()
 	}
 	w.begun = false
 	defer w.mu.Unlock()
+	if w.ended {
+		return net.ErrClosed
+	}
 	_ = w.Conn.SetWriteDeadline(time.Now().Add(writeWait))
 	_, err := w.Conn.Write(rest)
 	return err
@@ -79,13 +86,18 @@ func (w *wire) SetWriteDeadline(t time.Time) error {
 	return nil
 }
 
-// Write implements [net.Conn] for control frames.
+// Write implements [net.Conn] for control frames, and the answer to the upgrade.
 func (w *wire) Write(frame []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.ended = w.ended || isClose(frame)
 	_ = w.Conn.SetWriteDeadline(w.deadline)
 	return w.Conn.Write(frame)
 }
+
+// isClose looks at a frame's first byte: it is the final one, with the opcode (RFC 6455
+// §5.2). What comes first of all, the answer to the upgrade, begins otherwise.
+func isClose(frame []byte) bool { return len(frame) > 0 && frame[0] == 0x80|websocket.CloseMessage }
 
 // closeGrace is how long a client may take to end its side of a connection that
 // the hub has closed.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net"
 	"testing"
@@ -120,5 +121,28 @@ func TestAControlFramesDeadlineIsItsOwn(t *testing.T) {
 	}
 	if m = message([]byte("next")); !w.begin(&m.attempt) {
 		t.Errorf("a message after that: %v", m.err)
+	}
+}
+
+// Nothing follows a close frame (RFC 6455 §5.5.1): what was still to be sent is not.
+func TestACloseFrameIsTheLast(t *testing.T) {
+	w, peer := pair(t)
+	_ = w.SetWriteDeadline(time.Now().Add(time.Minute))
+	frame := append([]byte{0x88, 2}, 0x03, 0xe8)
+	if _, err := w.Write(frame); err != nil {
+		t.Fatal(err)
+	}
+	m := message([]byte("too late"))
+	if w.begin(&m.attempt) {
+		t.Error("a message was begun")
+	}
+	if err := w.finish(m.rest()); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("a message was written: %v", err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(peer); err != nil || !bytes.Equal(got, frame) {
+		t.Errorf("the client got %x: %v", got, err)
 	}
 }
