@@ -25,10 +25,10 @@
 // A WebSocket has melody's two: the reader, which runs the dialect's peer, commands on
 // stacks that all connections share (see errands), and the writer, which is left with the
 // close frame, so that its stack stays at the 2 KB that it began with. Messages are written by
-// who wakes the connection, a shard's waker mostly, as far as the network takes them at once,
-// and never wait; what it does not take, and all over TLS, is carried on by a goroutine that
-// ends when the outbox is empty: while it writes one message, all that gathers becomes the
-// next one. One goroutine pings all clients in turn. The gin handler returns once the connection
+// who wakes the connection, a shard's waker mostly, as far as the network takes them at once.
+// What it does not take is carried on by a goroutine that ends when the outbox is empty: while
+// it writes one message, all that gathers becomes the next one. So is all over TLS, and the
+// answer to a text. One goroutine pings all clients in turn. The gin handler returns once the connection
 // stands, so that net/http can free what it holds for it. A peer that sends history first
 // has a goroutine of its own for that. A streaming response has its handler.
 // A device's TCP connection has a reader and a writer, and a third one while its session catches up;

@@ -73,7 +73,8 @@ func (a *acks) publish(ctx context.Context, unhealthy <-chan struct{}, msg *nats
 
 // send sends msg with the number for its answer. On an error nobody waits for that.
 func (a *acks) send(id uint64, msg *nats.Msg) error {
-	msg.Reply = a.prefix + strconv.FormatUint(id, 36)
+	var room [64]byte
+	msg.Reply = string(strconv.AppendUint(append(room[:0], a.prefix...), id, 36))
 	err := a.conn.PublishMsg(msg)
 	if err != nil {
 		a.forget(id)

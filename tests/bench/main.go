@@ -2,7 +2,7 @@
 // run: raw sockets on one epoll loop, the same for all, a time stamp looked for in the
 // bytes that come back. It needs Linux, and loopback is all that it talks to.
 //
-//	go run .          everything, in about half an hour; writes RESULTS.md and its charts
+//	go run .          everything, in about eleven minutes on two cores; writes RESULTS.md and its charts
 //	go run . -quick   a look in a minute or two, which writes nothing
 //
 // What counts are ratios between servers measured in turn, A B A B, and the CPU
