@@ -94,9 +94,8 @@ func ntfyUsual() *hub.Message {
 
 func TestNtfyEncodesInFewAllocations(t *testing.T) {
 	m := ntfyUsual()
-	const budget = 25
-	if n := testing.AllocsPerRun(100, func() { NtfySSE{}.Encode(hub.Event{Message: m}) }); n > budget {
-		t.Errorf("%v allocations, at most %d are allowed", n, budget)
+	if n := testing.AllocsPerRun(100, func() { NtfySSE{}.Encode(hub.Event{Message: m}) }); n > ntfyBudget {
+		t.Errorf("%v allocations, at most %d are allowed", n, ntfyBudget)
 	}
 }
 
