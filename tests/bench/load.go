@@ -6,7 +6,6 @@ import (
 	"errors"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,11 +19,18 @@ const (
 	markDigits = 19
 )
 
-// payload is a message of size bytes, or as long as its mark.
-func payload(size int) string {
-	text := mark + strconv.FormatInt(time.Now().UnixNano(), 10)
-	return text + strings.Repeat("x", max(0, size-len(text)))
+// appendPayload appends a message of size bytes, or as long as its mark. The load should
+// take little of the processors, which the servers have to share with it.
+func appendPayload(b []byte, size int) []byte {
+	end := len(b) + size
+	b = strconv.AppendInt(append(b, mark...), time.Now().UnixNano(), 10)
+	for len(b) < end {
+		b = append(b, padding[:min(len(padding), end-len(b))]...)
+	}
+	return b
 }
+
+const padding = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 
 // heard is what came back.
 type heard struct {
@@ -199,7 +205,7 @@ func (c *crowd) echo(ctx context.Context, texts, size int) *heard {
 	say := func(s *socket) {
 		if sent < texts {
 			sent++
-			_, _ = unix.Write(s.fd, frame([]byte(payload(size)))) // a text that is lost shows in the count
+			_, _ = unix.Write(s.fd, frame(appendPayload(nil, size))) // a text that is lost shows in the count
 		}
 	}
 	for _, s := range c.clients {

@@ -18,7 +18,8 @@ type publisher struct {
 	target target
 	conn   net.Conn
 	reader *bufio.Reader
-	buf    []byte
+	buf    []byte // of the last request, to be used again
+	body   []byte
 }
 
 func newPublisher(ctx context.Context, t target) (*publisher, error) {
@@ -35,11 +36,16 @@ func (p *publisher) close() { _ = p.conn.Close() }
 // post publishes a request of so many messages to a channel. It is false if the server
 // refuses.
 func (p *publisher) post(channel, size, batch int) (ok bool, err error) {
-	bodies := make([]string, batch)
-	for i := range bodies {
-		bodies[i] = strings.ReplaceAll(fill(p.target.publishBody, channel), "{payload}", payload(size))
+	before, after, _ := strings.Cut(fill(p.target.publishBody, channel), "{payload}")
+	body := append(p.body[:0], p.target.open...)
+	for i := range batch {
+		if i > 0 {
+			body = append(body, p.target.separator...)
+		}
+		body = append(appendPayload(append(body, before...), size), after...)
 	}
-	body := p.target.open + strings.Join(bodies, p.target.separator) + p.target.close
+	body = append(body, p.target.close...)
+	p.body = body
 	p.buf = fmt.Appendf(p.buf[:0], "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s",
 		fill(p.target.publishPath, channel), p.target.addr, p.target.publishType, len(body), body)
 	if err := p.conn.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
