@@ -23,9 +23,6 @@ type wire struct {
 	begun bool       // mu is held for the rest of a message; owned by who pumps
 }
 
-// rest is what was not written yet.
-func (a *attempt) rest() []byte { return a.frame[a.n:] }
-
 func newWire(conn net.Conn, owner *wsConn) *wire {
 	w := &wire{Conn: conn, owner: owner}
 	if tcp, ok := conn.(*net.TCPConn); ok && canWriteNow {
@@ -42,6 +39,9 @@ type attempt struct {
 	err   error
 	do    func(fd uintptr)
 }
+
+// rest is what was not written yet.
+func (a *attempt) rest() []byte { return a.frame[a.n:] }
 
 // begin writes what the kernel takes of a frame at once. whole: it was all of it. If
 // not, finish must be called with the rest. An error is for finish to meet.

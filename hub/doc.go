@@ -52,6 +52,7 @@
 //	shard's inbox   inboxOps messages, inboxBytes of data; full: messages are lost on
 //	                the way (Info.Gaps), stored ones are brought from the store
 //	                (Info.Filled), others are dropped (Info.Lost)
+//	wakers          maxHerds of herdSize sessions; full: the shard wakes them itself
 //	fills           maxFills pages of the store; heldMessages and heldBytes of what comes
 //	                while one ends; full: it goes on reading, others are dropped
 //	trails          channelTrailBytes twice a pattern, to see holes; full: what was

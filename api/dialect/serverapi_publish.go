@@ -190,10 +190,10 @@ func readPublish(body []byte, valid bool, now time.Time) (Publish, error) {
 	if ok {
 		q.Channel, q.Data, ok = plainPublish(body)
 	}
-	if ok {
-		// there is no more to read
-	} else if err := decodeStrict("publish", body, &q); err != nil {
-		return Publish{}, err
+	if !ok {
+		if err := decodeStrict("publish", body, &q); err != nil {
+			return Publish{}, err
+		}
 	}
 	p, err := q.template("publish", now)
 	if err != nil {
