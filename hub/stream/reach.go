@@ -52,7 +52,7 @@ func (e *Engine) reaches(ctx context.Context, channel string, seq uint64, state 
 		return false, nil
 	}
 	filed := names(eras, channel)
-	floor, err := e.floor(ctx, eras, filed, state.FirstSeq)
+	floor, err := e.floor(ctx, eras, filed, state)
 	if err != nil {
 		return false, err
 	}
@@ -72,10 +72,10 @@ func (e *Engine) reaches(ctx context.Context, channel string, seq uint64, state 
 }
 
 // floor returns the sequence number from which on neither age nor bytes have removed
-// anything that is filed under names in eras. first is the store's first.
-func (e *Engine) floor(ctx context.Context, eras []era, names []string, first uint64) (uint64, error) {
+// anything that is filed under names in eras, up to the end that the store had in state.
+func (e *Engine) floor(ctx context.Context, eras []era, names []string, state jetstream.StreamState) (uint64, error) {
 	var age time.Duration
-	floor := first // the stream's own age and bytes trim it from its head
+	floor := state.FirstSeq // the stream's own age and bytes trim it from its head
 	for _, name := range names {
 		if a := bounds(eras, name).Age; a != 0 && (age == 0 || a < age) {
 			age = a
@@ -85,22 +85,16 @@ func (e *Engine) floor(ctx context.Context, eras []era, names []string, first ui
 	if age == 0 {
 		return floor, nil
 	}
-	since, err := e.firstSince(ctx, time.Now().Add(-age))
-	return max(floor, since), err
-}
-
-// firstSince returns the sequence number of the first message of a time or later; the
-// next one's if there is none.
-func (e *Engine) firstSince(ctx context.Context, t time.Time) (uint64, error) {
-	msg, err := e.one(ctx, getRequest{Next: inPrefix + ">", StartTime: &t})
+	since := time.Now().Add(-age)
+	young, err := e.one(ctx, getRequest{Next: inPrefix + ">", StartTime: &since})
 	if err != nil {
 		return 0, err
 	}
-	if msg != nil {
-		return sequenceOf(msg), nil
+	old := state.LastSeq + 1 // not the store's present end: what has come meanwhile is young
+	if young != nil {
+		old = min(old, sequenceOf(young))
 	}
-	last, err := e.lastSeq(ctx)
-	return last + 1, err
+	return max(floor, old), nil
 }
 
 // lastSeq is the sequence number of the newest message in the store.

@@ -225,3 +225,39 @@ func TestATTLHidesNoTrimming(t *testing.T) {
 		e, close = open(t, c)
 	}
 }
+
+// A store without a message that is young enough loses nothing of what comes while it is
+// asked for what is behind its end.
+func TestWhatComesWhileAPositionIsCheckedIsYoung(t *testing.T) {
+	for range 50 {
+		e, end := open(t, stream.Config{Rules: hub.Rules{rule("brief", "c", age(time.Hour)), rule("main", ">")}})
+		page, err := e.Read(t.Context(), hub.Query{Channel: ">"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var reading sync.WaitGroup
+		turns := make(chan struct{})
+		for _, key := range []string{"c", "*", ">"} {
+			reading.Go(func() {
+				for ctx.Err() == nil {
+					if _, ok := recovered(t, e, key, page.Top); !ok {
+						t.Errorf("%s: nothing was trimmed, and the position is not recovered", key)
+					}
+					select {
+					case turns <- struct{}{}:
+					default:
+					}
+				}
+			})
+		}
+		for range 7 {
+			<-turns
+		}
+		publish(t, e, "c", hub.PublishOptions{})
+		<-turns
+		cancel()
+		reading.Wait()
+		end()
+	}
+}
