@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -322,5 +323,27 @@ func TestShutdownTellsEveryKindOfClient(t *testing.T) {
 	}
 	if body, err := io.ReadAll(stream.Body); err != nil || strings.Count(string(body), "\n") != 1 {
 		t.Errorf("the stream: got %q, %v; want its open event and a proper end", body, err)
+	}
+}
+
+// Who comes while the hub shuts down is told to come back, and is no failure for the log.
+func TestWhoComesDuringShutdown(t *testing.T) {
+	log := &logged{}
+	server, h := serve(t, api.Config{Logger: slog.New(slog.NewTextHandler(log, nil))})
+	if err := h.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/news/json", "/news/sse"} {
+		response := get(t, server.URL+path)
+		body, err := io.ReadAll(response.Body)
+		if err != nil || response.StatusCode != http.StatusServiceUnavailable || response.Header.Get("Retry-After") == "" || !strings.Contains(string(body), "shutting down: come back") {
+			t.Errorf("%s: %d %s, %v", path, response.StatusCode, body, err)
+		}
+	}
+	if _, response, err := websocket.DefaultDialer.DialContext(t.Context(), "ws"+strings.TrimPrefix(server.URL, "http")+"/", nil); err == nil || response.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("a WebSocket: %v, %v", response, err)
+	}
+	if strings.Contains(log.String(), "level=ERROR") {
+		t.Errorf("the log has\n%s", log.String())
 	}
 }

@@ -48,8 +48,11 @@ func (a *API) writeError(c *gin.Context, err error) {
 }
 
 // logFailure tells why a request failed by the hub's own fault. what is what else is
-// known: names and values.
+// known: names and values. That the hub is shutting down is no failure.
 func (a *API) logFailure(err error, what ...any) {
+	if errors.Is(err, hub.ErrShutdown) {
+		return
+	}
 	if tell, omitted := a.failures.next(time.Now()); tell {
 		a.config.Logger.Error("request failed", append(what, "error", err, "omitted", omitted)...)
 	}

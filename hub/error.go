@@ -56,6 +56,10 @@ type Error struct {
 	Err     error
 }
 
+// ErrShutdown is what whoever comes while the hub shuts down is told: nothing has
+// failed. It is an [Error] of [CodeUnavailable].
+var ErrShutdown error = Errorf(CodeUnavailable, "the hub is shutting down: come back in a moment")
+
 // Errorf returns an [Error] for the client.
 func Errorf(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}

@@ -147,7 +147,7 @@ func (h *Hub) Ready(ctx context.Context) error {
 	draining := h.draining
 	h.mu.Unlock()
 	if draining {
-		return Errorf(CodeUnavailable, "the hub is shutting down")
+		return ErrShutdown
 	}
 	if prober, ok := h.config.Engine.(Prober); ok {
 		return prober.Probe(ctx)
@@ -305,7 +305,7 @@ func (h *Hub) add(s *Session) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.draining {
-		return Errorf(CodeUnavailable, "the hub is shutting down: come back in a moment")
+		return ErrShutdown
 	}
 	id := s.Client().ID
 	if h.sessions[id] != nil {

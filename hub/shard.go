@@ -151,7 +151,7 @@ func (s *shard) do(ctx context.Context, f func()) error {
 		case <-s.hub.stop:
 		}
 	}
-	return Errorf(CodeUnavailable, "the hub is shutting down: come back in a moment")
+	return ErrShutdown
 }
 
 // fanOut encodes a message once for each group and offers it to its members.
