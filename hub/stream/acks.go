@@ -17,32 +17,39 @@ import (
 
 // acks pairs what is sent to the streams with their answers: the client's own requests
 // cost three timers, two contexts and a reflection each, which was a sixth of a publish.
+//
+// Each publish that is under way has a place, and the answer comes to the place's own subject.
+// Places are used again once their answer has come, those that were left last first: so the
+// subjects are few, and the server, which looks up who listens to one, has them in its cache. A
+// place whose answer nobody waits for any more stays taken until it comes; if a server was
+// replaced meanwhile, for ever.
 type acks struct {
 	conn   *nats.Conn // static
 	prefix string     // of the subjects for answers
 
-	mu      sync.Mutex
-	ahead   size               // guarded by mu; of what was sent ahead and is in waiting
-	last    uint64             // guarded by mu; the number of the newest request
-	waiting map[uint64]*waiter // guarded by mu, as what is in it
+	mu     sync.Mutex
+	ahead  size    // guarded by mu; of what was sent ahead and is waited for
+	places []place // guarded by mu
+	free   []int   // guarded by mu; indexes of the places that are not taken
 }
 
-// waiter is a publish that was sent.
+// place is one for a publish that is under way.
+type place struct {
+	subject string  // static; for the answer
+	taken   bool    // an answer may come
+	waiter  *waiter // nil: nobody waits for it
+}
+
+// waiter is who waits for the answer to a publish.
 type waiter struct {
 	done  chan storeAnswer // one slot
-	since time.Time
-	slow  bool  // it was told so
-	ahead int64 // bytes, if it was sent ahead; static
+	seen  time.Time        // by the first look for slow answers, at most ackLook after it was sent; zero: not yet
+	slow  bool             // it was told so
+	ahead int64            // bytes, if it was sent ahead; static
 }
 
 // waiters are used again once they had their answer, which nobody gives twice.
 var waiters = sync.Pool{New: func() any { return &waiter{done: make(chan storeAnswer, 1)} }}
-
-func newWaiter(ahead int64) *waiter {
-	w, _ := waiters.Get().(*waiter)
-	w.since, w.slow, w.ahead = time.Now(), false, ahead
-	return w
-}
 
 // storeAnswer is what came for a publish.
 type storeAnswer struct {
@@ -52,7 +59,7 @@ type storeAnswer struct {
 
 // newAcks listens for answers on the client's connection, until that ends.
 func newAcks(conn *nats.Conn) (*acks, error) {
-	a := &acks{conn: conn, prefix: conn.NewInbox() + ".", waiting: map[uint64]*waiter{}}
+	a := &acks{conn: conn, prefix: conn.NewInbox() + "."}
 	sub, err := conn.Subscribe(a.prefix+"*", a.hear)
 	if err != nil {
 		return nil, err
@@ -64,35 +71,37 @@ func newAcks(conn *nats.Conn) (*acks, error) {
 // unhealthy ends. Errors: nats.ErrNoResponders; a jetstream.APIError from the
 // stream.
 func (a *acks) publish(ctx context.Context, unhealthy <-chan struct{}, msg *nats.Msg) (jetstream.PubAck, error) {
-	id, w := a.expect()
+	id, w := a.expect(0)
 	if err := a.send(id, msg); err != nil {
 		return jetstream.PubAck{}, err
 	}
 	return a.wait(ctx, unhealthy, id, w)
 }
 
-// send sends msg with the number for its answer. On an error nobody waits for that.
-func (a *acks) send(id uint64, msg *nats.Msg) error {
-	var room [64]byte
-	msg.Reply = string(strconv.AppendUint(append(room[:0], a.prefix...), id, 36))
+// send sends msg with the subject of its place for the answer. On an error nobody waits
+// for that.
+func (a *acks) send(id int, msg *nats.Msg) error {
+	a.mu.Lock()
+	msg.Reply = a.places[id].subject
+	a.mu.Unlock()
 	err := a.conn.PublishMsg(msg)
 	if err != nil {
-		a.forget(id)
+		a.answered(id)
 	}
 	return err
 }
 
 // wait waits for the answer to what was sent, as publish does.
-func (a *acks) wait(ctx context.Context, unhealthy <-chan struct{}, id uint64, w *waiter) (jetstream.PubAck, error) {
+func (a *acks) wait(ctx context.Context, unhealthy <-chan struct{}, id int, w *waiter) (jetstream.PubAck, error) {
 	select {
 	case got := <-w.done:
 		waiters.Put(w)
 		return got.ack, got.err
 	case <-ctx.Done():
-		a.forget(id)
+		a.giveUp(id, w)
 		return jetstream.PubAck{}, ctx.Err()
 	case <-unhealthy:
-		a.forget(id)
+		a.giveUp(id, w)
 		return jetstream.PubAck{}, errUnhealthy
 	}
 }
@@ -102,13 +111,6 @@ var (
 	errNoAnswer  = fmt.Errorf("the store has not answered within %v", callTimeout)
 )
 
-func (a *acks) expect() (uint64, *waiter) {
-	w := newWaiter(0)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.enter(w), w
-}
-
 // Bounds of what is sent ahead by all publishers together: well below what the server
 // keeps for a stream (10,000 messages and 128 MB), where it refuses any more.
 const (
@@ -116,53 +118,80 @@ const (
 	maxSentAheadBytes = 32 << 20
 )
 
-// expectAhead is expect for a message of some bytes that nobody waits for yet. nil: there are
-// too many of them.
-func (a *acks) expectAhead(bytes int64) (uint64, *waiter) {
+// expect takes a place for a publish.
+func (a *acks) expect(ahead int64) (id int, w *waiter) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.take(ahead)
+}
+
+// expectAhead is expect for a message of some bytes that nobody waits for yet. A nil waiter:
+// there are too many of them.
+func (a *acks) expectAhead(bytes int64) (id int, w *waiter) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.ahead.messages >= maxSentAhead || a.ahead.bytes+bytes > maxSentAheadBytes {
 		return 0, nil
 	}
 	a.ahead.add(bytes)
-	w := newWaiter(bytes)
-	return a.enter(w), w
+	return a.take(bytes)
 }
 
-// enter is called with mu held.
-func (a *acks) enter(w *waiter) uint64 {
-	a.last++
-	a.waiting[a.last] = w
-	return a.last
+// take is called with mu held.
+func (a *acks) take(ahead int64) (id int, w *waiter) {
+	if n := len(a.free); n > 0 {
+		id, a.free = a.free[n-1], a.free[:n-1]
+	} else {
+		id = len(a.places)
+		a.places = append(a.places, place{subject: a.prefix + strconv.Itoa(id)})
+	}
+	w, _ = waiters.Get().(*waiter)
+	w.seen, w.slow, w.ahead = time.Time{}, false, ahead
+	p := &a.places[id]
+	p.taken, p.waiter = true, w
+	return id, w
 }
 
-// leave is called with mu held.
-func (a *acks) leave(id uint64, w *waiter) {
-	delete(a.waiting, id)
-	if w.ahead > 0 {
+// leave ends the wait in a place, which stays taken. It is called with mu held.
+func (a *acks) leave(p *place) *waiter {
+	w := p.waiter
+	if p.waiter = nil; w != nil && w.ahead > 0 {
 		a.ahead.bytes -= w.ahead
 		a.ahead.messages--
 	}
+	return w
 }
 
-// forget returns the waiter of a number; nil if it has its answer or nobody waits.
-func (a *acks) forget(id uint64) *waiter {
+// giveUp ends the wait of w, unless it has its answer.
+func (a *acks) giveUp(id int, w *waiter) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	w := a.waiting[id]
-	if w != nil {
-		a.leave(id, w)
+	if p := &a.places[id]; p.waiter == w {
+		a.leave(p)
 	}
+}
+
+// answered frees a place, and returns who waits there; nil: nobody does.
+func (a *acks) answered(id int) *waiter {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if id >= len(a.places) || !a.places[id].taken {
+		return nil
+	}
+	p := &a.places[id]
+	w := a.leave(p)
+	p.taken = false
+	a.free = append(a.free, id)
 	return w
 }
 
 // hear is the client's goroutine for answers.
 func (a *acks) hear(msg *nats.Msg) {
-	id, err := strconv.ParseUint(strings.TrimPrefix(msg.Subject, a.prefix), 36, 64)
+	id, err := strconv.ParseUint(strings.TrimPrefix(msg.Subject, a.prefix), 10, 31)
 	if err != nil {
 		return // not ours
 	}
-	if w := a.forget(id); w != nil {
+	if w := a.answered(int(id)); w != nil {
 		w.done <- readAnswer(msg)
 	}
 }
@@ -191,13 +220,20 @@ func (e *Engine) watchAcks() {
 func (a *acks) overdue(now time.Time) (slow bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for id, w := range a.waiting {
-		took := now.Sub(w.since)
+	for i := range a.places {
+		w := a.places[i].waiter
+		if w == nil {
+			continue
+		}
+		if w.seen.IsZero() {
+			w.seen = now
+		}
+		took := now.Sub(w.seen)
 		if took >= slowStore && !w.slow {
 			w.slow, slow = true, true
 		}
 		if took >= callTimeout {
-			a.leave(id, w)
+			a.leave(&a.places[i])
 			w.done <- storeAnswer{err: errNoAnswer}
 		}
 	}

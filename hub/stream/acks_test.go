@@ -2,6 +2,7 @@ package stream
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -37,20 +38,52 @@ func TestAnswersOfTheStore(t *testing.T) {
 // A slow answer is told of once, and one that never comes ends the wait.
 func TestAnswersThatAreLate(t *testing.T) {
 	t.Parallel()
-	a := &acks{waiting: map[uint64]*waiter{}}
-	id, w := a.expect()
+	a, began := &acks{}, time.Now()
+	id, w := a.expect(0)
 	for _, step := range []struct {
 		after time.Duration
 		slow  bool
-	}{{slowStore / 2, false}, {slowStore, true}, {2 * slowStore, false}} {
-		if got := a.overdue(w.since.Add(step.after)); got != step.slow {
+	}{{0, false}, {slowStore / 2, false}, {slowStore, true}, {2 * slowStore, false}} {
+		if got := a.overdue(began.Add(step.after)); got != step.slow {
 			t.Errorf("after %v: slow is %v", step.after, got)
 		}
 	}
-	if a.overdue(w.since.Add(callTimeout)); a.forget(id) != nil {
-		t.Error("it is still waited for")
-	}
+	a.overdue(began.Add(callTimeout))
 	if got := <-w.done; !errors.Is(got.err, errNoAnswer) {
 		t.Errorf("the wait ends with %v", got.err)
+	}
+	if a.answered(id) != nil {
+		t.Error("it is still waited for")
+	}
+}
+
+// A place is used again once its answer has come, and not before: an answer that nobody
+// waits for any more is not taken for another's.
+func TestPlacesOfAnswers(t *testing.T) {
+	t.Parallel()
+	a := &acks{prefix: "x."}
+	first, w := a.expect(0)
+	a.giveUp(first, w)
+	second, other := a.expect(0)
+	if second == first {
+		t.Fatal("a place whose answer may still come is used again")
+	}
+	a.giveUp(second, w) // who has given up elsewhere
+	answer := func(id int, seq uint64) {
+		a.hear(&nats.Msg{Subject: a.places[id].subject, Data: fmt.Append(nil, string(ackStart), seq, "}")})
+	}
+	answer(first, 1)
+	answer(second, 2)
+	answer(second, 3) // which nobody gives
+	if got := <-other.done; got.ack.Sequence != 2 || len(other.done) > 0 || len(w.done) > 0 {
+		t.Errorf("the answer is %+v, and there are %d and %d more", got, len(other.done), len(w.done))
+	}
+	for _, want := range []int{second, first, 2} {
+		if id, _ := a.expect(0); id != want {
+			t.Errorf("the next place is %d, want %d", id, want)
+		}
+	}
+	for _, subject := range []string{"x.", "x.-1", "x.7", "x.99999999999999999999", "y"} {
+		a.hear(&nats.Msg{Subject: subject})
 	}
 }

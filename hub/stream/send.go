@@ -41,7 +41,7 @@ func (e *Engine) Send(m *hub.Message, o hub.PublishOptions) (wait func(context.C
 type sending struct {
 	health *health
 	before uint64 // the number that the store had reached
-	id     uint64
+	id     int
 	waiter *waiter
 }
 

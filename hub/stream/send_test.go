@@ -14,7 +14,7 @@ func TestWhatIsSentAheadIsBounded(t *testing.T) {
 		bytes int64
 		most  int
 	}{{1, maxSentAhead}, {maxSentAheadBytes / 4, 4}} {
-		a := &acks{waiting: map[uint64]*waiter{}}
+		a := &acks{}
 		for i := range row.most {
 			if _, w := a.expectAhead(row.bytes); w == nil {
 				t.Fatalf("only %d messages of %d bytes are sent ahead", i, row.bytes)
@@ -23,19 +23,19 @@ func TestWhatIsSentAheadIsBounded(t *testing.T) {
 		if _, w := a.expectAhead(row.bytes); w != nil {
 			t.Errorf("more than %d messages of %d bytes are sent ahead", row.most, row.bytes)
 		}
-		own, _ := a.expect()
-		a.forget(own)
+		own, _ := a.expect(0)
+		a.answered(own)
 		if _, w := a.expectAhead(row.bytes); w != nil {
 			t.Error("a message that was not sent ahead made room")
 		}
-		a.forget(1)
-		a.forget(1)
+		a.answered(1)
+		a.answered(1)
 		_, w := a.expectAhead(row.bytes)
 		if _, more := a.expectAhead(row.bytes); w == nil || more != nil {
 			t.Error("one answer did not make room for one message")
 		}
-		for id := range a.last + 1 {
-			a.forget(id)
+		for id := range a.places {
+			a.answered(id)
 		}
 		if a.ahead != (size{}) {
 			t.Errorf("with nothing under way there is %+v ahead", a.ahead)
