@@ -71,6 +71,9 @@ func readToDamage(t *testing.T, e hub.Engine, limit int, all []*hub.Message) (se
 		if err != nil {
 			return seen
 		}
+		if len(page.Messages) == 0 {
+			t.Fatalf("after %d of %d messages nothing more comes, and no error", len(seen), len(all)-1)
+		}
 		for _, m := range page.Messages {
 			seen = append(seen, m)
 			if m.ID != all[len(seen)].ID {
