@@ -53,11 +53,17 @@ type Remover interface {
 
 // Sender is an [Engine] that takes messages before it has stored the ones sent earlier.
 type Sender interface {
-	// Send begins a Publish, which wait ends with its results; wait blocks until the store
-	// has answered or ctx is done, and must be called once. What one goroutine sends is stored
-	// in that order. nil: this message is for Publish, after the wait for all that this
-	// goroutine has sent; nothing was done with it.
-	Send(m *Message, o PublishOptions) (wait func(ctx context.Context) (duplicate bool, err error))
+	// Send begins a Publish. What one goroutine sends is stored in that order. nil: this
+	// message is for Publish, after the wait for all that this goroutine has sent; nothing was
+	// done with it.
+	Send(m *Message, o PublishOptions) Sending
+}
+
+// Sending is a publish that has begun. It belongs to one goroutine.
+type Sending interface {
+	// Wait returns the results of Publish. It blocks until the store has answered or ctx is
+	// done, and must be called once, after which the engine uses the Sending again.
+	Wait(ctx context.Context) (duplicate bool, err error)
 }
 
 // Prober is an [Engine] that can tell whether it would take a message now.

@@ -20,9 +20,14 @@ type Pipeline struct {
 // sent is a publish whose outcome was not told yet.
 type sent struct {
 	message *Message
-	wait    func(context.Context) (duplicate bool, err error)
+	sending Sending
 	done    func(duplicate bool, err error)
 }
+
+// later is a [Sending] that has yet to begin.
+type later func(ctx context.Context) (duplicate bool, err error)
+
+func (l later) Wait(ctx context.Context) (duplicate bool, err error) { return l(ctx) }
 
 // Pipeline returns one that publishes as a.
 func (a *Actor) Pipeline() *Pipeline { return &Pipeline{actor: a} }
@@ -36,23 +41,23 @@ func (p *Pipeline) Publish(ctx context.Context, m *Message, o PublishOptions, do
 		p.Flush(ctx)
 	}
 	if err := p.actor.admit(m, &o); err != nil {
-		p.push(m, func(context.Context) (bool, error) { return false, err }, done)
+		p.push(m, later(func(context.Context) (bool, error) { return false, err }), done)
 		return
 	}
 	engine := p.actor.hub.config.Engine
 	if sender, ok := engine.(Sender); ok {
-		if wait := sender.Send(m, o); wait != nil {
-			p.push(m, wait, done)
+		if sending := sender.Send(m, o); sending != nil {
+			p.push(m, sending, done)
 			return
 		}
 	}
 	p.Flush(ctx)
-	p.push(m, func(ctx context.Context) (bool, error) { return engine.Publish(ctx, m, o) }, done)
+	p.push(m, later(func(ctx context.Context) (bool, error) { return engine.Publish(ctx, m, o) }), done)
 	p.Flush(ctx)
 }
 
-func (p *Pipeline) push(m *Message, wait func(context.Context) (bool, error), done func(bool, error)) {
-	p.sent = append(p.sent, sent{m, wait, done})
+func (p *Pipeline) push(m *Message, sending Sending, done func(bool, error)) {
+	p.sent = append(p.sent, sent{m, sending, done})
 	p.bytes += len(m.Data)
 }
 
@@ -60,7 +65,7 @@ func (p *Pipeline) push(m *Message, wait func(context.Context) (bool, error), do
 // answered or ctx is done.
 func (p *Pipeline) Flush(ctx context.Context) {
 	for _, s := range p.sent {
-		duplicate, err := s.wait(ctx)
+		duplicate, err := s.sending.Wait(ctx)
 		p.actor.hub.published.count(s.message.Position.IsZero(), duplicate, err)
 		s.done(duplicate, err)
 	}

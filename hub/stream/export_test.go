@@ -109,8 +109,8 @@ func (e *Engine) RollUpCutShort(ctx context.Context, channel, key string) (uint6
 	m := &hub.Message{Channel: channel, Data: []byte("1")}
 	o := hub.PublishOptions{RollUp: true, IdempotencyKey: key}
 	f := e.filing(channel)
-	msg, err := encode(m, f.prefix+channel)
-	if err != nil {
+	msg := &nats.Msg{}
+	if err := encode(msg, m, f.prefix+channel); err != nil {
 		return 0, err
 	}
 	f.setOptions(msg, m, o)

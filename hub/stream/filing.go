@@ -5,6 +5,9 @@ import (
 	"time"
 
 	"fanfold/hub"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // Subjects of the main stream.
@@ -19,10 +22,12 @@ type filing struct {
 	prefix string // of the subjects
 	// ttl, if not 0, is the age of the rule as the server counts it: in whole seconds, no
 	// less. 0: the stream's bound is the rule's.
-	ttl       time.Duration
-	ttlHeader []string
+	ttl time.Duration
 	// rollUp: each message takes the place of the channel's earlier ones.
 	rollUp bool
+	// header says both, for messages that have no other: nobody writes to it. nil: there is
+	// nothing to say.
+	header nats.Header
 	tally  *tally // nil: nothing of it is trimmed by the janitor
 }
 
@@ -39,15 +44,29 @@ func newFilings(rules hub.Rules) map[string]*filing {
 		}
 		if r.Age < most.Age {
 			f.ttl = wholeSeconds(r.Age)
-			f.ttlHeader = []string{f.ttl.String()}
 		}
 		f.rollUp = r.Messages == 1 && most.Messages > 1
+		f.header = f.newHeader()
 		counted := r.Messages < most.Messages && !f.rollUp
 		if counted || r.Bytes > 0 {
 			f.tally = newTally(r, counted)
 		}
 	}
 	return all
+}
+
+func (f *filing) newHeader() nats.Header {
+	if f.ttl == 0 && !f.rollUp {
+		return nil
+	}
+	h := nats.Header{}
+	if f.ttl != 0 {
+		h[jetstream.MsgTTLHeader] = []string{f.ttl.String()}
+	}
+	if f.rollUp {
+		h[jetstream.MsgRollup] = rollUpSubject
+	}
+	return h
 }
 
 // wholeSeconds rounds up to what the server's TTL can say, so that it never forgets

@@ -45,11 +45,11 @@ func TestAKeySentAheadIsRememberedToo(t *testing.T) {
 	t.Parallel()
 	c := stream.Config{Dir: t.TempDir(), IdempotencyWindow: time.Hour}
 	e, close := open(t, c)
-	wait := e.Send(&hub.Message{Channel: "c", Data: []byte("1")}, hub.PublishOptions{IdempotencyKey: "k"})
-	if wait == nil {
+	sending := e.Send(&hub.Message{Channel: "c", Data: []byte("1")}, hub.PublishOptions{IdempotencyKey: "k"})
+	if sending == nil {
 		t.Fatal("it was not sent")
 	}
-	if _, err := wait(t.Context()); err != nil {
+	if _, err := sending.Wait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	close()

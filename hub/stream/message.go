@@ -31,11 +31,11 @@ type meta struct {
 	Exclude     string            `json:"exclude,omitempty"`
 }
 
-// encode returns m as it is published.
-func encode(m *hub.Message, subject string) (*nats.Msg, error) {
-	msg := &nats.Msg{Subject: subject, Data: m.Data}
+// encode makes msg, which is zero, m as it is published.
+func encode(msg *nats.Msg, m *hub.Message, subject string) error {
+	msg.Subject, msg.Data = subject, m.Data
 	if len(m.Tags) == 0 && m.Publisher == nil && m.Sequence == "" && m.Exclude == "" {
-		return msg, nil
+		return nil
 	}
 	about := meta{Tags: m.Tags, Sequence: m.Sequence, Exclude: m.Exclude}
 	if p := m.Publisher; p != nil {
@@ -43,10 +43,10 @@ func encode(m *hub.Message, subject string) (*nats.Msg, error) {
 	}
 	text, err := json.Marshal(about)
 	if err != nil {
-		return nil, fmt.Errorf("encode what the message carries: %w", err)
+		return fmt.Errorf("encode what the message carries: %w", err)
 	}
 	msg.Header = nats.Header{metaHeader: {string(text)}}
-	return msg, nil
+	return nil
 }
 
 // decode returns what is in a message that was republished, read or published

@@ -18,8 +18,8 @@ func (e *Engine) Publish(ctx context.Context, m *hub.Message, o hub.PublishOptio
 	if o.Live || f.rule.Live {
 		return false, e.publishLive(m)
 	}
-	msg, err := encode(m, f.prefix+m.Channel)
-	if err != nil {
+	msg := &nats.Msg{}
+	if err := encode(msg, m, f.prefix+m.Channel); err != nil {
 		return false, err
 	}
 	if o.IdempotencyKey != "" {
@@ -58,7 +58,11 @@ func (e *Engine) stored(f *filing, m *hub.Message, msg *nats.Msg, ack *jetstream
 // before others of its channel.
 func (f *filing) setOptions(msg *nats.Msg, m *hub.Message, o hub.PublishOptions) (short bool) {
 	short = o.TTL != 0 && o.TTL < f.rule.Age
-	if msg.Header == nil && (o.IdempotencyKey != "" || short || f.ttl != 0 || f.rollUp || o.RollUp) {
+	if msg.Header == nil {
+		if o.IdempotencyKey == "" && !short && !o.RollUp && o.IfLast == nil {
+			msg.Header = f.header
+			return false
+		}
 		msg.Header = nats.Header{}
 	}
 	if o.IdempotencyKey != "" {
@@ -68,7 +72,7 @@ func (f *filing) setOptions(msg *nats.Msg, m *hub.Message, o hub.PublishOptions)
 	case short:
 		msg.Header[jetstream.MsgTTLHeader] = []string{wholeSeconds(o.TTL).String()}
 	case f.ttl != 0:
-		msg.Header[jetstream.MsgTTLHeader] = f.ttlHeader
+		msg.Header[jetstream.MsgTTLHeader] = f.header[jetstream.MsgTTLHeader]
 	}
 	if f.rollUp || o.RollUp {
 		msg.Header[jetstream.MsgRollup] = rollUpSubject
@@ -144,8 +148,8 @@ func (e *Engine) wentBack(seq, before uint64) error {
 const jsStorageFull jetstream.ErrorCode = 10023
 
 func (e *Engine) publishLive(m *hub.Message) error {
-	msg, err := encode(m, e.outSubject(m.Channel))
-	if err != nil {
+	msg := &nats.Msg{}
+	if err := encode(msg, m, e.outSubject(m.Channel)); err != nil {
 		return err
 	}
 	m.ID, m.Time, m.Position = hub.LiveID(), time.Now(), hub.Position{}

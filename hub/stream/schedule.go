@@ -146,8 +146,8 @@ func (e *Engine) rememberKey(ctx context.Context, id string) error {
 
 // storeOrder stores a message that waits, in place of the one with the same ID.
 func (e *Engine) storeOrder(ctx context.Context, id string, m *hub.Message, o *order) error {
-	msg, err := encode(m, atPrefix+id+"."+m.Channel)
-	if err != nil {
+	msg := &nats.Msg{}
+	if err := encode(msg, m, atPrefix+id+"."+m.Channel); err != nil {
 		return err
 	}
 	text, err := json.Marshal(o)

@@ -2,9 +2,14 @@ package stream
 
 import (
 	"fmt"
+	"reflect"
 	"testing"
+	"time"
 
 	"fanfold/hub"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // What is sent ahead is bounded over all publishers, and what was answered makes room.
@@ -59,12 +64,12 @@ func TestAnEngineSendsAhead(t *testing.T) {
 		var waits []func() (*hub.Message, error)
 		for i := range 500 {
 			m := &hub.Message{Channel: "c", Data: fmt.Append(nil, i)}
-			wait := e.Send(m, hub.PublishOptions{})
-			if wait == nil {
+			sending := e.Send(m, hub.PublishOptions{})
+			if sending == nil {
 				t.Fatalf("message %d is not sent", i)
 			}
 			waits = append(waits, func() (*hub.Message, error) {
-				_, err := wait(t.Context())
+				_, err := sending.Wait(t.Context())
 				return m, err
 			})
 		}
@@ -79,6 +84,57 @@ func TestAnEngineSendsAhead(t *testing.T) {
 	for _, o := range []hub.PublishOptions{{Live: true}, {RollUp: true}, {IfLast: &hub.Position{}}, {TTL: 1e9}} {
 		if e.Send(&hub.Message{Channel: "c", Data: []byte("1")}, o) != nil {
 			t.Errorf("%+v is sent ahead", o)
+		}
+	}
+}
+
+// What a rule asks the store for is said by one header for all messages that have no
+// other, and stays as it is whatever else is published.
+func TestAHeaderIsShared(t *testing.T) {
+	rules := hub.Rules{
+		{Name: "brief", Channels: "brief", Messages: 1000, Age: time.Hour},
+		{Name: "latest", Channels: "latest", Messages: 1, Age: time.Hour},
+	}.WithDefault()
+	e, err := Open(t.Context(), Config{Rules: rules})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	for channel, want := range map[string]nats.Header{
+		"brief":  {jetstream.MsgTTLHeader: {"1h0m0s"}},
+		"latest": {jetstream.MsgTTLHeader: {"1h0m0s"}, jetstream.MsgRollup: {jetstream.MsgRollupSubject}},
+		"c":      nil,
+	} {
+		var last hub.Position
+		for _, o := range []hub.PublishOptions{{}, {IdempotencyKey: "k"}, {TTL: time.Minute}, {IfLast: &last}, {RollUp: true}, {RollUp: true, IfLast: &last}} {
+			for _, tags := range []map[string]string{nil, {"a": "b"}} {
+				m := &hub.Message{Channel: channel, Data: []byte("1"), Tags: tags}
+				if o.IdempotencyKey != "" {
+					o.IdempotencyKey += "k" // another one
+				}
+				if sending := e.Send(m, o); sending != nil {
+					_, err = sending.Wait(t.Context())
+				} else {
+					_, err = e.Publish(t.Context(), m, o)
+				}
+				if err != nil {
+					t.Fatalf("%s, %+v: %v", channel, o, err)
+				}
+				last = m.Position
+			}
+		}
+		if got := e.filing(channel).header; !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: the header is %v, want %v", channel, got, want)
+		}
+		if channel != "c" {
+			msg := &nats.Msg{}
+			if e.filing(channel).setOptions(msg, &hub.Message{}, hub.PublishOptions{}); len(msg.Header) != len(want) {
+				t.Errorf("%s: a message has the header %v", channel, msg.Header)
+			}
 		}
 	}
 }

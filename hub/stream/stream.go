@@ -126,6 +126,7 @@ func (e *Engine) start(ctx context.Context) error {
 
 func (e *Engine) connect() (*nats.Conn, error) {
 	conn, err := nats.Connect("", nats.InProcessServer(e.link), nats.Timeout(callTimeout),
+		nats.SkipSubjectValidation(), // channels, kinds and IDs are checked where they come in
 		nats.ErrorHandler(e.failed), nats.ReconnectHandler(e.reconnected),
 		nats.MaxReconnects(-1), nats.ReconnectWait(reconnectWait), nats.ReconnectBufSize(-1)) // what can't be sent fails
 	if err != nil {

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"fanfold/hub"
+
+	"github.com/nats-io/nats.go"
 )
 
 func TestATallyIsOfEachMessageOnce(t *testing.T) {
@@ -44,8 +46,8 @@ func TestAMessageThatIsLateReplacesNone(t *testing.T) {
 	var both []*hub.Message
 	for range 2 {
 		m := &hub.Message{Channel: "c", Data: []byte("1"), Sequence: "s"}
-		msg, err := encode(m, e.filing("c").prefix+"c")
-		if err != nil {
+		msg := &nats.Msg{}
+		if err := encode(msg, m, e.filing("c").prefix+"c"); err != nil {
 			t.Fatal(err)
 		}
 		ack, err := e.store(t.Context(), msg)

@@ -87,7 +87,14 @@ func (e *Engine) trim() {
 
 // filed counts a message that was stored, and wakes the janitor if need be.
 func (e *Engine) filed(f *filing, channel string, seq uint64, msg *nats.Msg) {
-	if f.tally == nil || !f.tally.add(channel, seq, sizeOf(msg, len(msg.Data))) {
+	if f.tally == nil {
+		return
+	}
+	var bytes int64
+	if f.tally.bytes > 0 {
+		bytes = sizeOf(msg, len(msg.Data))
+	}
+	if !f.tally.add(channel, seq, bytes) {
 		return
 	}
 	select {
