@@ -74,6 +74,9 @@ func notChannelRune(r rune) bool {
 // Match reports whether a valid pattern (or plain channel name) matches the
 // channel.
 func Match(pattern, channel string) bool {
+	if c := pattern[0]; channel != "" && c != channel[0] && c != anyToken[0] && c != anyRest[0] {
+		return false // most rules are for other channels
+	}
 	for {
 		p, morePattern, moreP := strings.Cut(pattern, ".")
 		c, moreChannel, moreC := strings.Cut(channel, ".")

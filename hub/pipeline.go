@@ -51,6 +51,11 @@ func (p *Pipeline) Publish(ctx context.Context, m *Message, o PublishOptions, do
 			return
 		}
 	}
+	p.publishAlone(ctx, engine, m, o, done)
+}
+
+// publishAlone publishes after all that was sent, and before anything else is.
+func (p *Pipeline) publishAlone(ctx context.Context, engine Engine, m *Message, o PublishOptions, done func(duplicate bool, err error)) {
 	p.Flush(ctx)
 	p.push(m, later(func(ctx context.Context) (bool, error) { return engine.Publish(ctx, m, o) }), done)
 	p.Flush(ctx)

@@ -199,14 +199,14 @@ func (p Publish) publish(ctx context.Context, h *hub.Actor) (r receipt, err erro
 	if r.duplicate, err = h.Publish(ctx, p.Message, p.Options); err != nil {
 		return r, err
 	}
-	return p.published(r.duplicate), nil
+	return published(p.Message, p.Options.TTL, r.duplicate), nil
 }
 
 // published is the receipt of a message that was published at once.
-func (p Publish) published(duplicate bool) receipt {
-	r := receipt{message: p.Message, duplicate: duplicate}
-	if p.Options.TTL > 0 && !duplicate { // the first one's TTL may have been another
-		r.expires = p.Message.Time.Add(p.Options.TTL)
+func published(m *hub.Message, ttl time.Duration, duplicate bool) receipt {
+	r := receipt{message: m, duplicate: duplicate}
+	if ttl > 0 && !duplicate { // the first one's TTL may have been another
+		r.expires = m.Time.Add(ttl)
 	}
 	return r
 }
@@ -219,8 +219,9 @@ func (p Publish) doIn(ctx context.Context, h *hub.Actor, pipe *hub.Pipeline, don
 		done(p.do(ctx, h))
 		return
 	}
-	pipe.Publish(ctx, p.Message, p.Options, func(duplicate bool, err error) {
-		done(p.published(duplicate), err)
+	m, ttl := p.Message, p.Options.TTL
+	pipe.Publish(ctx, m, p.Options, func(duplicate bool, err error) {
+		done(published(m, ttl, duplicate), err)
 	})
 }
 

@@ -149,10 +149,11 @@ func apiBatch(ctx context.Context, h APIHub, body []byte) ([]byte, error) {
 	}
 	b := []byte(`{"replies":[`)
 	pipe := h.Pipeline()
+	done := func(r receipt, err error) { b = appendReceipt(b, "publish", r, err) }
 	for _, c := range commands {
 		if c.method == "publish" && len(b) <= apiBatchBytes {
 			if p, err := readPublish(c.body, true, h.Now); err == nil {
-				p.doIn(ctx, h.Actor, pipe, func(r receipt, err error) { b = appendReceipt(b, "publish", r, err) })
+				p.doIn(ctx, h.Actor, pipe, done)
 				continue
 			}
 		}

@@ -182,24 +182,28 @@ func apiPublish(ctx context.Context, h APIHub, body []byte) ([]byte, error) {
 
 // readPublish reads the body of a publish. valid: it is known to be JSON in UTF-8.
 func readPublish(body []byte, valid bool, now time.Time) (Publish, error) {
+	if valid || json.Valid(body) && utf8.Valid(body) {
+		if channel, data, ok := plainPublish(body); ok {
+			return (&apiPublication{Data: data}).publish(channel, now)
+		}
+	}
 	var q struct {
 		channelRequest
 		apiPublication
 	}
-	ok := valid || json.Valid(body) && utf8.Valid(body)
-	if ok {
-		q.Channel, q.Data, ok = plainPublish(body)
+	if err := decodeStrict("publish", body, &q); err != nil {
+		return Publish{}, err
 	}
-	if !ok {
-		if err := decodeStrict("publish", body, &q); err != nil {
-			return Publish{}, err
-		}
-	}
+	return q.publish(q.Channel, now)
+}
+
+// publish returns what is to be published.
+func (q *apiPublication) publish(channel string, now time.Time) (Publish, error) {
 	p, err := q.template("publish", now)
 	if err != nil {
 		return Publish{}, err
 	}
-	p.Message.Channel = q.Channel
+	p.Message.Channel = channel
 	return p, nil
 }
 

@@ -18,7 +18,7 @@ const lastTries = 10
 
 // storeAs stores msg as o says, see [hub.PublishOptions]. The store compares what is last in
 // the channel in the moment in which it takes msg, so that nothing comes in between.
-func (e *Engine) storeAs(ctx context.Context, msg *nats.Msg, channel string, o hub.PublishOptions) (*jetstream.PubAck, error) {
+func (e *Engine) storeAs(ctx context.Context, msg *nats.Msg, channel string, o hub.PublishOptions) (ack jetstream.PubAck, err error) {
 	if o.IfLast == nil && !o.RollUp {
 		return e.store(ctx, msg)
 	}
@@ -26,7 +26,7 @@ func (e *Engine) storeAs(ctx context.Context, msg *nats.Msg, channel string, o h
 		msg.Header = nats.Header{}
 	}
 	for range lastTries {
-		ack, err := e.storeBehind(ctx, msg, channel, o)
+		ack, err = e.storeBehind(ctx, msg, channel, o)
 		if !isWrongLast(err) {
 			return ack, err
 		}
@@ -37,17 +37,17 @@ func (e *Engine) storeAs(ctx context.Context, msg *nats.Msg, channel string, o h
 	delete(msg.Header, jetstream.ExpectedLastSubjSeqHeader)
 	delete(msg.Header, jetstream.ExpectedLastSubjSeqSubjHeader)
 	if err := setRollUp(msg, rollUp{Unknown: true}); err != nil {
-		return nil, err
+		return ack, err
 	}
 	return e.store(ctx, msg)
 }
 
 // storeBehind stores msg behind what is last in the channel now. The store's error is for
 // isWrongLast if another message comes in between.
-func (e *Engine) storeBehind(ctx context.Context, msg *nats.Msg, channel string, o hub.PublishOptions) (*jetstream.PubAck, error) {
+func (e *Engine) storeBehind(ctx context.Context, msg *nats.Msg, channel string, o hub.PublishOptions) (ack jetstream.PubAck, err error) {
 	end, err := e.endOf(ctx, channel)
 	if err != nil {
-		return nil, err
+		return ack, err
 	}
 	if o.IfLast != nil && !e.isAt(end.shown, *o.IfLast) {
 		return e.conflict(ctx, msg)
@@ -55,7 +55,7 @@ func (e *Engine) storeBehind(ctx context.Context, msg *nats.Msg, channel string,
 	e.expectLast(msg, channel, end.last)
 	if o.RollUp {
 		if err := setRollUp(msg, rollUp{Last: end.last, Here: end.subject == msg.Subject}); err != nil {
-			return nil, err
+			return ack, err
 		}
 	}
 	return e.store(ctx, msg)
@@ -120,28 +120,27 @@ func isWrongLast(err error) bool {
 
 // conflict is the answer to a publish whose condition does not hold, unless its key was
 // used before: the store looks at keys only after it has looked at conditions.
-func (e *Engine) conflict(ctx context.Context, msg *nats.Msg) (*jetstream.PubAck, error) {
+func (e *Engine) conflict(ctx context.Context, msg *nats.Msg) (ack jetstream.PubAck, err error) {
 	if key := msg.Header[jetstream.MsgIDHeader]; key != nil {
-		ack, err := e.firstWith(ctx, msg.Subject, key)
-		if err != nil || ack != nil {
+		if ack, err = e.firstWith(ctx, msg.Subject, key); err != nil || ack.Sequence != 0 {
 			return ack, err
 		}
 	}
-	return nil, hub.Errorf(hub.CodeConflict, "the channel has moved on: its newest message is not the expected one, so nothing was stored; read the newest message, or see that there is none, then try again")
+	return ack, hub.Errorf(hub.CodeConflict, "the channel has moved on: its newest message is not the expected one, so nothing was stored; read the newest message, or see that there is none, then try again")
 }
 
 // jsWrongLastMsgID is JSStreamWrongLastMsgIDErrF of the server's error list.
 const jsWrongLastMsgID jetstream.ErrorCode = 10070
 
-// firstWith returns what the first message with a key was acknowledged with, nil if there
+// firstWith returns what the first message with a key was acknowledged with, zero if there
 // was none. It asks by a message with the key that the store refuses otherwise, because the
 // last key in the store is never a random text.
-func (e *Engine) firstWith(ctx context.Context, subject string, key []string) (*jetstream.PubAck, error) {
-	ack, err := e.store(ctx, &nats.Msg{Subject: subject, Header: nats.Header{
+func (e *Engine) firstWith(ctx context.Context, subject string, key []string) (ack jetstream.PubAck, err error) {
+	ack, err = e.store(ctx, &nats.Msg{Subject: subject, Header: nats.Header{
 		jetstream.MsgIDHeader: key, jetstream.ExpectedLastMsgIDHeader: {rand.Text()},
 	}})
 	if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.ErrorCode == jsWrongLastMsgID {
-		return nil, nil
+		return jetstream.PubAck{}, nil
 	}
 	return ack, err
 }

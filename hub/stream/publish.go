@@ -46,7 +46,7 @@ func (e *Engine) Publish(ctx context.Context, m *hub.Message, o hub.PublishOptio
 }
 
 // stored fills in what m has become, and counts it.
-func (e *Engine) stored(f *filing, m *hub.Message, msg *nats.Msg, ack *jetstream.PubAck) {
+func (e *Engine) stored(f *filing, m *hub.Message, msg *nats.Msg, ack jetstream.PubAck) {
 	m.Position = hub.Position{Epoch: e.epoch(), Seq: ack.Sequence}
 	m.ID, m.Time = e.idOf(ack.Sequence), time.Now()
 	if !ack.Duplicate {
@@ -90,37 +90,36 @@ func messageKey(channel, key string) string { return channel + " " + key }
 
 // store waits until a stream has acknowledged msg, or the guard has found out why
 // it does not.
-func (e *Engine) store(ctx context.Context, msg *nats.Msg) (*jetstream.PubAck, error) {
+func (e *Engine) store(ctx context.Context, msg *nats.Msg) (ack jetstream.PubAck, err error) {
 	health := e.guard.health.Load()
 	if health.ctx.Err() != nil {
-		return nil, context.Cause(health.ctx)
+		return ack, context.Cause(health.ctx)
 	}
 	before := e.ledger.mark.Load()
-	ack, err := e.acks.publish(ctx, health.ctx.Done(), msg)
+	ack, err = e.acks.publish(ctx, health.ctx.Done(), msg)
 	return e.acknowledged(ctx, health, before, ack, err)
 }
 
 // acknowledged judges the answer to a publish, at the beginning of which the store had
 // reached before.
-func (e *Engine) acknowledged(ctx context.Context, health *health, before uint64, ack jetstream.PubAck, err error) (*jetstream.PubAck, error) {
-	if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.ErrorCode == jsStorageFull {
-		return nil, &hub.Error{Code: hub.CodeFull, Message: "the store is full: the message was not stored", Err: err}
-	}
-	if err != nil {
-		return nil, e.notStored(ctx, health, err)
-	}
-	if ack.Stream != streamName {
-		return &ack, nil
-	}
-	if ack.Sequence <= before && !ack.Duplicate {
-		return nil, e.wentBack(ack.Sequence, before)
+func (e *Engine) acknowledged(ctx context.Context, health *health, before uint64, ack jetstream.PubAck, err error) (jetstream.PubAck, error) {
+	switch {
+	case err != nil:
+		return jetstream.PubAck{}, e.notStored(ctx, health, err)
+	case ack.Stream != streamName:
+		return ack, nil
+	case ack.Sequence <= before && !ack.Duplicate:
+		return jetstream.PubAck{}, e.wentBack(ack.Sequence, before)
 	}
 	e.ledger.raise(ack.Sequence)
-	return &ack, nil
+	return ack, nil
 }
 
 // notStored is the error of a publish: the guard's, if it finds one.
 func (e *Engine) notStored(ctx context.Context, h *health, err error) error {
+	if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.ErrorCode == jsStorageFull {
+		return &hub.Error{Code: hub.CodeFull, Message: "the store is full: the message was not stored", Err: err}
+	}
 	if errors.Is(err, nats.ErrNoResponders) {
 		e.guard.suspect()
 		select {

@@ -77,10 +77,10 @@ func (s *sending) Wait(ctx context.Context) (duplicate bool, err error) {
 }
 
 // end waits as [Engine.store] does.
-func (s *sending) end(ctx context.Context) (*jetstream.PubAck, error) {
-	ack, err := s.engine.acks.wait(ctx, s.health.ctx.Done(), s.id, s.waiter)
+func (s *sending) end(ctx context.Context) (ack jetstream.PubAck, err error) {
+	ack, err = s.engine.acks.wait(ctx, s.health.ctx.Done(), s.id, s.waiter)
 	if s.health.ctx.Err() != nil { // the number, which came before, may be of an epoch that is over
-		return nil, context.Cause(s.health.ctx)
+		return jetstream.PubAck{}, context.Cause(s.health.ctx)
 	}
 	return s.engine.acknowledged(ctx, s.health, s.before, ack, err)
 }
