@@ -11,6 +11,12 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
+// SweptFrom lets the janitor see to ages from least on.
+func SweptFrom(c Config, least time.Duration) Config {
+	c.sweepFrom = least
+	return c
+}
+
 // MakeDue makes a scheduled message due since at. again stores it as it was then, as if
 // the engine had been killed before it could forget it.
 func (e *Engine) MakeDue(ctx context.Context, id, channel string, at time.Time) (again func() error, err error) {

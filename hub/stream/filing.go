@@ -21,7 +21,7 @@ type filing struct {
 	rule   *hub.Rule
 	prefix string // of the subjects
 	// ttl, if not 0, is the age of the rule as the server counts it: in whole seconds, no
-	// less. 0: the stream's bound is the rule's.
+	// less. 0: the stream's bound is the rule's, or the janitor sees to it.
 	ttl time.Duration
 	// rollUp: each message takes the place of the channel's earlier ones.
 	rollUp bool
@@ -31,8 +31,8 @@ type filing struct {
 	tally  *tally // nil: nothing of it is trimmed by the janitor
 }
 
-// newFilings prepares the rules, by name.
-func newFilings(rules hub.Rules) map[string]*filing {
+// newFilings prepares the rules, by name; see Config.sweepFrom.
+func newFilings(rules hub.Rules, sweepFrom time.Duration) map[string]*filing {
 	most := largest(rules)
 	all := map[string]*filing{}
 	for i := range rules {
@@ -42,7 +42,7 @@ func newFilings(rules hub.Rules) map[string]*filing {
 		if r.Live {
 			continue
 		}
-		if r.Age < most.Age {
+		if r.Age < min(most.Age, sweepFrom) {
 			f.ttl = wholeSeconds(r.Age)
 		}
 		f.rollUp = r.Messages == 1 && most.Messages > 1

@@ -17,6 +17,8 @@ import (
 // history is which rules were in force when, as far back as there are messages. It is
 // kept as a mark.
 type history struct {
+	sweepFrom time.Duration // static; see Config.sweepFrom
+
 	mu   sync.RWMutex
 	eras []era // guarded by mu, its elements are static; oldest first, the last is the present
 }
@@ -113,11 +115,11 @@ func bounds(eras []era, name string) (least limits) {
 }
 
 // aging is a name under which there may be messages that the store would keep for longer
-// than they may be: from before the rules were changed.
+// than they may be: its rule's age is the janitor's, or they are from before the rules were changed.
 type aging struct {
 	name  string
 	age   time.Duration
-	until time.Time // none is left
+	until time.Time // none is left then; zero: more come
 }
 
 // aging returns what the janitor must watch.
@@ -127,11 +129,13 @@ func (h *history) aging(now time.Time) (all []aging) {
 	most := largest(present).Age
 	for _, name := range names(eras, ">") {
 		age := limitsOfName(present, name).Age
-		for _, era := range eras[:len(eras)-1] {
-			if min(era.life(name), most) > wholeSeconds(age) {
-				all = append(all, aging{name: name, age: age, until: now.Add(age)})
-				break
-			}
+		outlived := func(e era) bool { return min(e.life(name, h.sweepFrom), most) > wholeSeconds(age) }
+		last := len(eras) - 1
+		switch {
+		case outlived(eras[last]):
+			all = append(all, aging{name: name, age: age})
+		case slices.ContainsFunc(eras[:last], outlived):
+			all = append(all, aging{name: name, age: age, until: now.Add(age)})
 		}
 	}
 	return all
@@ -139,8 +143,8 @@ func (h *history) aging(now time.Time) (all []aging) {
 
 // life is how long a message that was filed under a name in that era is kept if
 // nobody removes it.
-func (e era) life(name string) time.Duration {
-	f := newFilings(e.Rules)[name]
+func (e era) life(name string, sweepFrom time.Duration) time.Duration {
+	f := newFilings(e.Rules, sweepFrom)[name]
 	switch {
 	case f == nil || f.rule.Live:
 		return 0 // there was none

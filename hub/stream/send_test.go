@@ -138,3 +138,33 @@ func TestAHeaderIsShared(t *testing.T) {
 		}
 	}
 }
+
+// An age of half a day or more takes no header, also if another rule keeps for longer.
+func TestALongAgeIsTheJanitors(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	rules := hub.Rules{
+		{Name: "brief", Channels: "brief", Messages: 1, Age: time.Hour},
+		{Name: "documents", Channels: "documents.>", Messages: 1000, Age: 30 * day},
+	}.WithDefault()
+	for name, want := range map[string]nats.Header{
+		"brief":      {jetstream.MsgTTLHeader: {"1h0m0s"}, jetstream.MsgRollup: {jetstream.MsgRollupSubject}},
+		"documents":  nil,
+		hub.MainRule: nil,
+	} {
+		if got := newFilings(rules, sweepFrom)[name].header; !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: the header is %v, want %v", name, got, want)
+		}
+	}
+	h := &history{sweepFrom: sweepFrom}
+	for _, rules := range []hub.Rules{rules, rules[2:], rules} {
+		h.begin(rules, 1)
+		want := []aging{{name: hub.MainRule, age: day}}
+		if len(rules) == 1 {
+			want = nil // the store sees to its largest age itself
+		}
+		if got := h.aging(time.Time{}); !reflect.DeepEqual(got, want) {
+			t.Errorf("with %d rules %+v is watched, want %+v", len(rules), got, want)
+		}
+	}
+}

@@ -54,7 +54,7 @@ func (e *Engine) trim() {
 	tick := time.NewTicker(tickFor(old))
 	defer tick.Stop()
 	var counted time.Time
-	for {
+	for sweep := true; ; {
 		var errs []error
 		if time.Since(counted) > recountEvery {
 			counted = time.Now()
@@ -66,8 +66,10 @@ func (e *Engine) trim() {
 			}
 		}
 		err := errors.Join(errs...)
-		if err == nil && len(old) > 0 {
-			old, err = e.trimAges(ctx, old)
+		if err == nil && sweep {
+			if old, sweep, err = e.trimAges(ctx, old); sweep {
+				e.wakeJanitor()
+			}
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -79,9 +81,17 @@ func (e *Engine) trim() {
 		select {
 		case <-e.dirty:
 		case <-tick.C:
+			sweep = true
 		case <-e.stop:
 			return
 		}
+	}
+}
+
+func (e *Engine) wakeJanitor() {
+	select {
+	case e.dirty <- struct{}{}:
+	default:
 	}
 }
 
@@ -94,12 +104,8 @@ func (e *Engine) filed(f *filing, channel string, seq uint64, msg *nats.Msg) {
 	if f.tally.bytes > 0 {
 		bytes = sizeOf(msg, len(msg.Data))
 	}
-	if !f.tally.add(channel, seq, bytes) {
-		return
-	}
-	select {
-	case e.dirty <- struct{}{}:
-	default:
+	if f.tally.add(channel, seq, bytes) {
+		e.wakeJanitor()
 	}
 }
 
@@ -225,30 +231,80 @@ func (e *Engine) removeAll(ctx context.Context, seqs []uint64) error {
 	return nil
 }
 
-// trimAges removes what is older than its rule says now, and returns the names
-// that may have more.
-func (e *Engine) trimAges(ctx context.Context, old []aging) (left []aging, err error) {
+// trimAges removes what is older than its rule says now. It returns the names that may
+// have more later, and whether there is more now.
+func (e *Engine) trimAges(ctx context.Context, old []aging) (left []aging, more bool, err error) {
 	for i, a := range old {
 		now := time.Now()
-		var seqs []uint64
-		err := e.scan(ctx, inPrefix+a.name+".>", func(seq uint64, _ int64, at time.Time) bool {
-			if at.After(now.Add(-a.age)) {
-				return false
-			}
-			seqs = append(seqs, seq)
-			return len(seqs) < 64*scanPage // the rest at the next tick
-		})
-		if err == nil {
-			err = e.removeAll(ctx, seqs)
-		}
+		rest, err := e.sweep(ctx, a.name, now.Add(-a.age))
 		if err != nil {
-			return old[i:], err
+			return append(left, old[i:]...), false, err
 		}
-		if now.Before(a.until) || len(seqs) == 64*scanPage {
+		if rest || a.until.IsZero() || now.Before(a.until) {
 			left = append(left, a)
 		}
+		more = more || rest
 	}
-	return left, nil
+	return left, more, nil
+}
+
+// maxSwept is how many messages are removed one by one before the janitor looks after
+// other things.
+const maxSwept = 64 * scanPage
+
+// sweep removes what is filed under a name from before since. more: there is more of it.
+func (e *Engine) sweep(ctx context.Context, name string, since time.Time) (more bool, err error) {
+	subject := inPrefix + name + ".>"
+	oldest, err := e.one(ctx, getRequest{Next: subject, Seq: 1})
+	if err != nil || oldest == nil {
+		return false, err
+	}
+	if m, _, err := e.decode(oldest); err != nil || !m.Time.Before(since) {
+		return false, err
+	}
+	if swept, err := e.sweepWhole(ctx, subject, since); err != nil || swept {
+		return false, err
+	}
+	var seqs []uint64
+	err = e.scan(ctx, subject, func(seq uint64, _ int64, at time.Time) bool {
+		if !at.Before(since) {
+			return false
+		}
+		seqs = append(seqs, seq)
+		return len(seqs) < maxSwept
+	})
+	if err == nil {
+		err = e.removeAll(ctx, seqs)
+	}
+	return len(seqs) == maxSwept, err
+}
+
+// sweepWhole removes everything in the store from before since, if there is nothing of
+// other subjects among it: that takes no longer for many messages, of which the store then forgets
+// whole files.
+func (e *Engine) sweepWhole(ctx context.Context, subject string, since time.Time) (swept bool, err error) {
+	last, err := e.lastSeq(ctx)
+	if err != nil {
+		return false, err
+	}
+	end := last + 1
+	young, err := e.one(ctx, getRequest{Next: inPrefix + ">", StartTime: &since})
+	if err != nil {
+		return false, err
+	}
+	if young != nil {
+		end = min(end, sequenceOf(young))
+	}
+	own, err := e.countBetween(ctx, subject, 1, end)
+	if err != nil {
+		return false, err
+	}
+	all, err := e.countBetween(ctx, inPrefix+">", 1, end)
+	if err != nil || all != own {
+		return false, err
+	}
+	_, err = e.purge(ctx, streamName, purgeRequest{Seq: end})
+	return true, err
 }
 
 // scanPage is how many messages a scan asks for at a time.

@@ -68,8 +68,20 @@ func TestARuleKeepsTheNewestMessage(t *testing.T) {
 	oneHistory(t, e, "other", other)
 }
 
+// With a TTL for each message or by the janitor, and whether or not other messages are in
+// between.
 func TestARuleKeepsForLess(t *testing.T) {
-	c := stream.Config{Dir: t.TempDir(), Rules: hub.Rules{rule("short", "short.*", age(time.Second))}}
+	config := stream.Config{Rules: hub.Rules{rule("short", "short.*", age(time.Second))}}
+	for name, c := range map[string]stream.Config{"by TTLs": config, "by the janitor": stream.SweptFrom(config, time.Second)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c.Dir = t.TempDir()
+			keepsForLess(t, c)
+		})
+	}
+}
+
+func keepsForLess(t *testing.T, c stream.Config) {
 	e, close := open(t, c)
 	long := publishMany(t, e, "long", 5)
 	start := long[4].Position
@@ -93,6 +105,22 @@ func TestARuleKeepsForLess(t *testing.T) {
 		t.Error("after a restart it is recovered though messages are gone")
 	}
 	oneHistory(t, e, "short.1", publishMany(t, e, "short.1", 3))
+	oneHistory(t, e, "long", long)
+}
+
+// What is old is removed as a whole, if there is nothing else among it.
+func TestAllIsOld(t *testing.T) {
+	c := stream.SweptFrom(stream.Config{Dir: t.TempDir(), Rules: hub.Rules{rule("short", "short.*", age(time.Second))}}, time.Second)
+	e, _ := open(t, c)
+	all := publishMany(t, e, "short.1", 2000)
+	hubtest.Eventually(t, "they are gone", func() bool { return len(stored(t, e, "short.1")) == 0 })
+	if _, ok := recovered(t, e, "short.1", all[len(all)-2].Position); ok {
+		t.Error("it is recovered though a message is gone")
+	}
+	long := publishMany(t, e, "long", 3)
+	oneHistory(t, e, "short.1", publishMany(t, e, "short.1", 3))
+	oneHistory(t, e, "long", long)
+	hubtest.Eventually(t, "the next are gone too", func() bool { return len(stored(t, e, "short.1")) == 0 })
 	oneHistory(t, e, "long", long)
 }
 
