@@ -28,11 +28,23 @@ const retryAfter = "2"
 // writeError answers a request with the error, in the form of ntfy's API, and
 // logs what is the hub's own fault.
 func (a *API) writeError(c *gin.Context, err error) {
-	v := a.visitor(c)
+	status, body := a.failed(c, err)
+	c.Abort()
+	c.Data(status, "application/json", append(body, '\n'))
+}
+
+// explain makes an error one for the client, in an answer's header too.
+func (a *API) explain(c *gin.Context, err error) error {
+	return a.limited(c, a.visitor(c).authenticateInstead(err))
+}
+
+// failed returns an error's answer, sets its headers and logs what is the hub's own
+// fault.
+func (a *API) failed(c *gin.Context, err error) (status int, body []byte) {
 	busy := isLimited(err)
-	err = a.limited(c, v.authenticateInstead(err))
-	status, body := dialect.NtfyError(err)
-	a.challenge(c, status, v)
+	err = a.explain(c, err)
+	status, body = dialect.NtfyError(err)
+	a.challenge(c, status, a.visitor(c))
 	switch {
 	case errors.Is(err, context.Canceled):
 		panic(http.ErrAbortHandler) // the client has left; no answer must not look like 200
@@ -43,8 +55,7 @@ func (a *API) writeError(c *gin.Context, err error) {
 	case status >= http.StatusInternalServerError:
 		a.logFailure(err, "method", c.Request.Method, "path", c.Request.URL.Path)
 	}
-	c.Abort()
-	c.Data(status, "application/json", append(body, '\n'))
+	return status, body
 }
 
 // logFailure tells why a request failed by the hub's own fault. what is what else is

@@ -55,29 +55,58 @@ func (a *API) publish(c *gin.Context) {
 		return
 	}
 	limit := a.config.MaxTextBytes
-	body, err := a.body(c, limit)
+	r := dialect.PublishRequest{
+		Channel: channel, Header: c.Request.Header, Query: c.Request.URL.Query(), MaxMessageBytes: limit,
+		Sequence: c.Param("sequence"), Now: time.Now(),
+	}
+	lines := dialect.AsksForLines(r)
+	if lines {
+		limit = maxAPIBytes
+	}
+	var err error
+	if r.Body, err = a.body(c, limit); err != nil {
+		a.writeError(c, err)
+		return
+	}
+	if lines {
+		a.publishLines(c, r)
+		return
+	}
+	p, err := dialect.ParsePublish(r)
+	a.send(c, p, err)
+}
+
+// publishLines takes a message from each line of a body. The answer has a line for each. Its
+// status is that of the first message that failed, so that a client that looks no further
+// repeats the request.
+func (a *API) publishLines(c *gin.Context, r dialect.PublishRequest) {
+	lines, err := dialect.ParseLines(r)
 	if err != nil {
 		a.writeError(c, err)
 		return
 	}
-	p, err := dialect.ParsePublish(dialect.PublishRequest{
-		Channel: channel, Header: c.Request.Header, Query: c.Request.URL.Query(), Body: body, MaxMessageBytes: limit,
-		Sequence: c.Param("sequence"), Now: time.Now(),
-	})
-	a.send(c, p, err)
+	reply, err := lines.Send(context.WithoutCancel(c.Request.Context()), a.actor(c), func(err error) error { return a.explain(c, err) })
+	status := http.StatusOK
+	if err != nil {
+		status, _ = a.failed(c, err)
+	}
+	c.Data(status, "application/x-ndjson", reply)
 }
 
 // publishJSON takes a message that names its channel itself.
 func (a *API) publishJSON(c *gin.Context) {
 	limit := a.config.MaxTextBytes
-	body, err := a.body(c, jsonExpansion*limit)
-	if err != nil {
+	r := dialect.PublishRequest{Header: c.Request.Header, Query: c.Request.URL.Query(), MaxMessageBytes: limit, Now: time.Now()}
+	if dialect.AsksForLines(r) {
+		a.fail(c, dialect.NtfyBadRequest, "lines are published to a channel in the path, like POST /news: here the body is the JSON of one message")
+		return
+	}
+	var err error
+	if r.Body, err = a.body(c, jsonExpansion*limit); err != nil {
 		a.writeError(c, err)
 		return
 	}
-	p, err := dialect.ParsePublishJSON(dialect.PublishRequest{
-		Header: c.Request.Header, Query: c.Request.URL.Query(), Body: body, MaxMessageBytes: limit, Now: time.Now(),
-	})
+	p, err := dialect.ParsePublishJSON(r)
 	if err == nil && !a.checkTaken(c, p.Message.Channel) {
 		return
 	}

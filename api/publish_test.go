@@ -337,3 +337,40 @@ func TestOtherPagesMayDelete(t *testing.T) {
 		t.Errorf("another page: %d", response.StatusCode)
 	}
 }
+
+// Each line of a body is a message, if that is asked for; the status is that of the first
+// that failed.
+func TestPublishLines(t *testing.T) {
+	server, _ := serve(t, api.Config{})
+	response, text := do(t, "POST", server.URL+"/a?lines=yes", "one\ntwo\n")
+	if lines := strings.Split(text, "\n"); response.StatusCode != 200 || response.Header.Get("Content-Type") != "application/x-ndjson" || len(lines) != 3 || !strings.Contains(lines[1], `"id":`) {
+		t.Errorf("%d %s", response.StatusCode, text)
+	}
+	if all := poll(t, server.URL+"/a/json?poll=1"); len(all) != 2 || all[0].Message != "one" || all[1].Message != "two" {
+		t.Errorf("stored are %+v", all)
+	}
+	long := strings.Repeat("x", 65_530) // with what is around it too much for the hub, but not for a line
+	response, text = do(t, "POST", server.URL+"/b", "one\n"+long+"\nthree", "Lines", "yes")
+	if lines := strings.Split(text, "\n"); response.StatusCode != 413 || len(lines) != 4 || !strings.Contains(lines[1], `"http":413`) || !strings.Contains(lines[2], `"id":`) {
+		t.Errorf("%d %.200s", response.StatusCode, text)
+	}
+	if all := poll(t, server.URL+"/b/json?poll=1"); len(all) != 2 {
+		t.Errorf("%d messages are stored", len(all))
+	}
+	many := strings.Repeat(strings.Repeat("y", 999)+"\n", 5000) // more than a single message may have
+	if response, text = do(t, "PUT", server.URL+"/c?lines=1", many); response.StatusCode != 200 || strings.Count(text, "\n") != 5000 {
+		t.Errorf("%d %.200s", response.StatusCode, text)
+	}
+	for path, body := range map[string]string{"/d?lines=1": "\n", "/d/sequence?lines=1": "x", "/?lines=1": `{"topic":"d","message":"x"}`, "/d/send?lines=1": ""} {
+		method := "POST"
+		if body == "" {
+			method = "GET"
+		}
+		if response, text := do(t, method, server.URL+path, body); response.StatusCode != 400 || !strings.Contains(text, `"error":`) {
+			t.Errorf("%s: %d %s", path, response.StatusCode, text)
+		}
+	}
+	if all := poll(t, server.URL+"/d/json?poll=1"); len(all) != 0 {
+		t.Errorf("%d messages are stored of what was refused", len(all))
+	}
+}

@@ -58,6 +58,7 @@ var (
 	paramIfMatch   = newNtfyParam("x-if-match", "if-match", "if_match", "x-if-last", "if-last", "if_last")
 	paramIfNone    = newNtfyParam("x-if-none-match", "if-none-match", "if_none_match")
 	paramUnchanged = newNtfyParam("x-unifiedpush", "unifiedpush", "up")
+	paramLines     = newNtfyParam("x-lines", "lines")
 
 	paramSince = newNtfyParam("x-since", "since", "si")
 	paramPoll  = newNtfyParam("x-poll", "poll", "po")

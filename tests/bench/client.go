@@ -26,8 +26,9 @@ type target struct {
 	// marks is how many messages come behind the last hello before the client counts as
 	// connected.
 	marks int
-	// Of a publish; {i} is the channel's number. Several bodies in one request are joined by
-	// the separator, and put between open and close.
+	// Of a publish; {i} is the channel's number, {payload} the message's text, {n} a body's
+	// place in its request. Several bodies in one request are joined by the separator, and put between
+	// open and close.
 	publishPath, publishType, publishBody string
 	open, separator, close                string
 }

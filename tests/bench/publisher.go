@@ -20,6 +20,44 @@ type publisher struct {
 	reader *bufio.Reader
 	buf    []byte // of the last request, to be used again
 	body   []byte
+
+	open, message []piece // of the target's
+}
+
+// piece is a part of a body.
+type piece struct {
+	text string
+	then string // "{payload}", "{i}", "{n}" or ""
+}
+
+// pieces takes a text apart.
+func pieces(text string) (all []piece) {
+	for text != "" {
+		next := piece{text: text}
+		for _, mark := range []string{"{payload}", "{i}", "{n}"} {
+			if before, _, ok := strings.Cut(text, mark); ok && len(before) < len(next.text) {
+				next = piece{before, mark}
+			}
+		}
+		text = text[len(next.text)+len(next.then):]
+		all = append(all, next)
+	}
+	return all
+}
+
+func appendPieces(b []byte, all []piece, channel, n, size int) []byte {
+	for _, p := range all {
+		b = append(b, p.text...)
+		switch p.then {
+		case "{payload}":
+			b = appendPayload(b, size)
+		case "{i}":
+			b = strconv.AppendInt(b, int64(channel), 10)
+		case "{n}":
+			b = strconv.AppendInt(b, int64(n), 10)
+		}
+	}
+	return b
 }
 
 func newPublisher(ctx context.Context, t target) (*publisher, error) {
@@ -28,7 +66,7 @@ func newPublisher(ctx context.Context, t target) (*publisher, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &publisher{target: t, conn: conn, reader: bufio.NewReader(conn)}, nil
+	return &publisher{target: t, conn: conn, reader: bufio.NewReader(conn), open: pieces(t.open), message: pieces(t.publishBody)}, nil
 }
 
 func (p *publisher) close() { _ = p.conn.Close() }
@@ -36,13 +74,12 @@ func (p *publisher) close() { _ = p.conn.Close() }
 // post publishes a request of so many messages to a channel. It is false if the server
 // refuses.
 func (p *publisher) post(channel, size, batch int) (ok bool, err error) {
-	before, after, _ := strings.Cut(fill(p.target.publishBody, channel), "{payload}")
-	body := append(p.body[:0], p.target.open...)
+	body := appendPieces(p.body[:0], p.open, channel, 0, size)
 	for i := range batch {
 		if i > 0 {
 			body = append(body, p.target.separator...)
 		}
-		body = append(appendPayload(append(body, before...), size), after...)
+		body = appendPieces(body, p.message, channel, i, size)
 	}
 	body = append(body, p.target.close...)
 	p.body = body

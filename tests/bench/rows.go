@@ -61,8 +61,21 @@ func table() []row {
 			[]string{fanfold, broadcast, nchan}, []metric{perDelivery, p50, p99}, flooded(flood{messages: 500, publishers: 8, rate: 100, size: size}, 1000)},
 		{"one", "16 publishers over HTTP to one subscriber; Fanfold answers when the message is stored",
 			[]string{fanfold, nchan, socketio}, []metric{perMessage, publishes, p99}, flooded(flood{messages: 60_000, publishers: 16, size: size}, 1)},
-		{"batch", "the same through /api/batch, 100 messages a request",
-			[]string{fanfold}, []metric{perMessage, publishes}, batched(400_000, 100)},
+		{"batch", "4 publishers to one subscriber through /api/batch, 100 messages a request",
+			[]string{fanfold}, []metric{perMessage, publishes}, batched(400_000, 100, func(t *target) {
+				t.publishPath, t.publishBody = "/api/batch", `{"publish":{"channel":"a","data":"{payload}"}}`
+				t.open, t.separator, t.close = `{"commands":[`, ",", "]}"
+			})},
+		{"broadcast", "the same through /api/broadcast, one message to 100 channels a request; the subscriber has all of them",
+			[]string{fanfold}, []metric{perMessage, publishes}, batched(400_000, 100, func(t *target) {
+				t.hello = says(greeting, `{"id":2,"subscribe":{"channel":"b.*"}}`)
+				t.publishPath, t.publishBody = "/api/broadcast", `"b.{n}"`
+				t.open, t.separator, t.close = `{"data":"{payload}","channels":[`, ",", "]}"
+			})},
+		{"lines", "the same as 100 lines of text in a request",
+			[]string{fanfold}, []metric{perMessage, publishes}, batched(400_000, 100, func(t *target) {
+				t.publishPath, t.publishType, t.publishBody = "/a?lines=1", "text/plain", "{payload}\n"
+			})},
 		{"echo", "50 connections, each with one text under way",
 			[]string{fanfold, bareEcho, article}, []metric{perTrip, trips}, echoed(50, 200_000)},
 		{"storm", "10,000 clients connect at once and recover 10 messages each",
@@ -173,12 +186,11 @@ func watch(p *process) (most func() int64) {
 	return func() int64 { close(stop); return <-done }
 }
 
-func batched(messages, batch int) func(context.Context, *bench, server, string) (values, error) {
+func batched(messages, batch int, by func(*target)) func(context.Context, *bench, server, string) (values, error) {
 	return func(ctx context.Context, b *bench, s server, folder string) (values, error) {
 		f := flood{messages: b.scaled(messages, 10_000), publishers: 4, size: size, fan: 1, batch: batch}
 		return with(ctx, s, folder, func(p *process, t target) (values, error) {
-			t.publishPath, t.publishBody = "/api/batch", `{"publish":{"channel":"a","data":"{payload}"}}`
-			t.open, t.separator, t.close = `{"commands":[`, ",", "]}"
+			by(&t)
 			return b.flood(ctx, p, t, f, 1)
 		})
 	}
