@@ -19,8 +19,8 @@ import (
 // The budgets count the allocations of the whole process: the hub's, the store's, the
 // server's that runs in it, and the test's own few.
 const (
-	publishBudget = 130
-	batchBudget   = 68 // a message of a hundred
+	publishBudget = 120
+	batchBudget   = 48 // a message of a hundred
 	echoBudget    = 12
 )
 
@@ -28,6 +28,7 @@ func TestAPublishOverHTTPKeepsItsBudget(t *testing.T) {
 	checkBudget(t, "/api/publish", `{"channel":"a","data":"hello"}`, publishBudget)
 	command := `{"publish":{"channel":"a","data":"hello"}}`
 	checkBudget(t, "/api/batch", `{"commands":[`+strings.Repeat(command+",", 99)+command+`]}`, 100*batchBudget)
+	checkBudget(t, "/a?lines=yes", strings.Repeat("hello\n", 100), 100*batchBudget)
 }
 
 func checkBudget(t *testing.T, path, body string, budget float64) {
@@ -80,7 +81,7 @@ func TestAnEchoKeepsItsBudget(t *testing.T) {
 func TestAPublishKeepsItsBudget(t *testing.T) {
 	_, h := serve(t, api.Config{})
 	actor := h.Hub.As(&hub.Principal{Grant: hub.Everything()})
-	const budget = 66
+	const budget = 54
 	if n := testing.AllocsPerRun(500, func() {
 		if _, err := actor.Publish(t.Context(), &hub.Message{Channel: "a", Data: []byte("1")}, hub.PublishOptions{}); err != nil {
 			t.Fatal(err)
