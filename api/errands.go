@@ -16,6 +16,7 @@ type errands struct {
 	start   func(func())    // static; starts a goroutine
 	work    chan *errand    // unbuffered: an idle goroutine takes one at once, or a new one is started
 	idle    atomic.Int32
+	free    sync.Pool // of *errand
 }
 
 type errand struct {
@@ -23,15 +24,16 @@ type errand struct {
 	done chan struct{} // one slot
 }
 
-var errandPool = sync.Pool{New: func() any { return &errand{done: make(chan struct{}, 1)} }}
-
 func newErrands(ctx context.Context, start func(func())) *errands {
-	return &errands{context: ctx, start: start, work: make(chan *errand)}
+	return &errands{
+		context: ctx, start: start, work: make(chan *errand),
+		free: sync.Pool{New: func() any { return &errand{done: make(chan struct{}, 1)} }},
+	}
 }
 
 // run runs f, which must not panic, and returns when it has.
 func (e *errands) run(f func()) {
-	one, _ := errandPool.Get().(*errand)
+	one, _ := e.free.Get().(*errand)
 	one.do = f
 	select {
 	case e.work <- one:
@@ -40,7 +42,7 @@ func (e *errands) run(f func()) {
 	}
 	<-one.done
 	one.do = nil
-	errandPool.Put(one)
+	e.free.Put(one)
 }
 
 func (e *errands) loop(one *errand) {
