@@ -17,6 +17,11 @@ func SweptFrom(c Config, least time.Duration) Config {
 	return c
 }
 
+// Sweep removes what a rule has from before since.
+func (e *Engine) Sweep(ctx context.Context, name string, since time.Time) (more bool, err error) {
+	return e.sweep(ctx, &aging{name: name}, since)
+}
+
 // MakeDue makes a scheduled message due since at. again stores it as it was then, as if
 // the engine had been killed before it could forget it.
 func (e *Engine) MakeDue(ctx context.Context, id, channel string, at time.Time) (again func() error, err error) {
@@ -93,8 +98,8 @@ func FormerStore(t *testing.T, dir string, messages int) int {
 
 // StoredBytes is what the messages of a rule take in the store.
 func (e *Engine) StoredBytes(ctx context.Context, name string) (total int64, err error) {
-	err = e.scan(ctx, inPrefix+name+".>", func(_ uint64, size int64, _ time.Time) bool {
-		total += size
+	err = e.scan(ctx, inPrefix+name+".>", 1, func(m scanned) bool {
+		total += m.size
 		return true
 	})
 	return total, err

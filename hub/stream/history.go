@@ -120,6 +120,9 @@ type aging struct {
 	name  string
 	age   time.Duration
 	until time.Time // none is left then; zero: more come
+	// from says that there is none before it, in an epoch: numbers may come again in another.
+	from  uint64
+	epoch string
 }
 
 // aging returns what the janitor must watch.

@@ -85,16 +85,18 @@ func (e *Engine) floor(ctx context.Context, eras []era, names []string, state je
 	if age == 0 {
 		return floor, nil
 	}
-	since := time.Now().Add(-age)
-	young, err := e.one(ctx, getRequest{Next: inPrefix + ">", StartTime: &since})
-	if err != nil {
-		return 0, err
+	young, err := e.firstSince(ctx, time.Now().Add(-age), state.LastSeq)
+	return max(floor, young), err
+}
+
+// firstSince returns the sequence number of the first message of a time or later, and
+// behind last, which the store had reached before, whatever it is: that is young.
+func (e *Engine) firstSince(ctx context.Context, t time.Time, last uint64) (uint64, error) {
+	young, err := e.one(ctx, getRequest{Next: ">", StartTime: &t})
+	if err != nil || young == nil {
+		return last + 1, err
 	}
-	old := state.LastSeq + 1 // not the store's present end: what has come meanwhile is young
-	if young != nil {
-		old = min(old, sequenceOf(young))
-	}
-	return max(floor, old), nil
+	return min(last+1, sequenceOf(young)), nil
 }
 
 // lastSeq is the sequence number of the newest message in the store.

@@ -178,11 +178,11 @@ func (e *Engine) measure(ctx context.Context, f *filing) error {
 	var found size
 	upTo, err := e.lastSeq(ctx)
 	if err == nil {
-		err = e.scan(ctx, f.prefix+">", func(seq uint64, bytes int64, _ time.Time) bool {
-			if seq <= upTo {
-				found.add(bytes)
+		err = e.scan(ctx, f.prefix+">", 1, func(m scanned) bool {
+			if m.seq <= upTo {
+				found.add(m.size)
 			}
-			return seq < upTo
+			return m.seq < upTo
 		})
 	}
 	if err != nil {
@@ -198,9 +198,9 @@ func (e *Engine) free(ctx context.Context, f *filing, bytes int64) error {
 	for bytes > 0 {
 		var seqs []uint64
 		var gone size
-		err := e.scan(ctx, f.prefix+">", func(seq uint64, n int64, _ time.Time) bool {
-			seqs = append(seqs, seq)
-			gone.add(n)
+		err := e.scan(ctx, f.prefix+">", 1, func(m scanned) bool {
+			seqs = append(seqs, m.seq)
+			gone.add(m.size)
 			return gone.bytes < bytes && len(seqs) < 4*scanPage
 		})
 		if err != nil || len(seqs) == 0 {
@@ -236,7 +236,7 @@ func (e *Engine) removeAll(ctx context.Context, seqs []uint64) error {
 func (e *Engine) trimAges(ctx context.Context, old []aging) (left []aging, more bool, err error) {
 	for i, a := range old {
 		now := time.Now()
-		rest, err := e.sweep(ctx, a.name, now.Add(-a.age))
+		rest, err := e.sweep(ctx, &a, now.Add(-a.age))
 		if err != nil {
 			return append(left, old[i:]...), false, err
 		}
@@ -248,88 +248,93 @@ func (e *Engine) trimAges(ctx context.Context, old []aging) (left []aging, more 
 	return left, more, nil
 }
 
-// maxSwept is how many messages are removed one by one before the janitor looks after
-// other things.
+// maxSwept is how many messages are removed before the janitor looks after other
+// things.
 const maxSwept = 64 * scanPage
 
-// sweep removes what is filed under a name from before since. more: there is more of it.
-func (e *Engine) sweep(ctx context.Context, name string, since time.Time) (more bool, err error) {
-	subject := inPrefix + name + ".>"
-	oldest, err := e.one(ctx, getRequest{Next: subject, Seq: 1})
-	if err != nil || oldest == nil {
-		return false, err
-	}
-	if m, _, err := e.decode(oldest); err != nil || !m.Time.Before(since) {
-		return false, err
-	}
-	if swept, err := e.sweepWhole(ctx, subject, since); err != nil || swept {
-		return false, err
-	}
-	var seqs []uint64
-	err = e.scan(ctx, subject, func(seq uint64, _ int64, at time.Time) bool {
-		if !at.Before(since) {
-			return false
-		}
-		seqs = append(seqs, seq)
-		return len(seqs) < maxSwept
-	})
-	if err == nil {
-		err = e.removeAll(ctx, seqs)
-	}
-	return len(seqs) == maxSwept, err
-}
-
-// sweepWhole removes everything in the store from before since, if there is nothing of
-// other subjects among it: that takes no longer for many messages, of which the store then forgets
-// whole files.
-func (e *Engine) sweepWhole(ctx context.Context, subject string, since time.Time) (swept bool, err error) {
+// sweep removes what is filed under a name from before since. more: there is more of it. It
+// asks for no subject with a wildcard, since for many channels the store would first look through its
+// files.
+func (e *Engine) sweep(ctx context.Context, a *aging, since time.Time) (more bool, err error) {
 	last, err := e.lastSeq(ctx)
 	if err != nil {
 		return false, err
 	}
-	end := last + 1
-	young, err := e.one(ctx, getRequest{Next: inPrefix + ">", StartTime: &since})
+	oldest, err := e.one(ctx, getRequest{Next: ">", Seq: 1})
+	if err != nil || oldest == nil {
+		return false, err
+	}
+	end, err := e.firstSince(ctx, since, last)
 	if err != nil {
 		return false, err
 	}
-	if young != nil {
-		end = min(end, sequenceOf(young))
+	if a.epoch != e.epoch() {
+		a.from, a.epoch = 0, e.epoch()
 	}
-	own, err := e.countBetween(ctx, subject, 1, end)
-	if err != nil {
+	next := max(a.from, sequenceOf(oldest))
+	alone := next == sequenceOf(oldest)
+	var seqs []uint64
+	err = e.scan(ctx, "", next, func(m scanned) bool {
+		if m.seq >= end {
+			return false
+		}
+		if name, _ := splitSubject(m.subject); name == a.name {
+			seqs = append(seqs, m.seq)
+		} else {
+			alone = false
+		}
+		next = m.seq + 1
+		return len(seqs) < maxSwept
+	})
+	switch {
+	case err != nil:
 		return false, err
+	case alone && len(seqs) > 0: // which takes no longer for many: the store forgets whole files
+		_, err = e.purge(ctx, streamName, purgeRequest{Seq: next})
+	default:
+		err = e.removeAll(ctx, seqs)
 	}
-	all, err := e.countBetween(ctx, inPrefix+">", 1, end)
-	if err != nil || all != own {
-		return false, err
+	if err == nil {
+		a.from = next
 	}
-	_, err = e.purge(ctx, streamName, purgeRequest{Seq: end})
-	return true, err
+	return len(seqs) == maxSwept, err
 }
 
 // scanPage is how many messages a scan asks for at a time.
 const scanPage = 1000
 
-// scan calls each with the messages of a subject, without their data and oldest first,
-// until it returns false.
-func (e *Engine) scan(ctx context.Context, subject string, each func(seq uint64, size int64, at time.Time) bool) error {
-	consumer, err := e.js.CreateConsumer(ctx, streamName, jetstream.ConsumerConfig{
+// scanned is what a scan tells of a message.
+type scanned struct {
+	seq     uint64
+	subject string
+	size    int64 // in bytes, as sizeOf counts
+	at      time.Time
+}
+
+// scan calls each with the messages of a subject, "" for any, from a sequence number on,
+// oldest first, until it returns false.
+func (e *Engine) scan(ctx context.Context, subject string, from uint64, each func(scanned) bool) error {
+	config := jetstream.ConsumerConfig{
 		FilterSubject: subject, AckPolicy: jetstream.AckNonePolicy, HeadersOnly: true,
 		MemoryStorage: true, InactiveThreshold: time.Minute,
-	})
+	}
+	if from > 1 {
+		config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverByStartSequencePolicy, from
+	}
+	consumer, err := e.js.CreateConsumer(ctx, streamName, config)
 	if err != nil {
-		return unavailable("look through "+subject, err)
+		return unavailable("look through the store", err)
 	}
 	defer e.js.DeleteConsumer(context.WithoutCancel(ctx), streamName, consumer.CachedInfo().Name) // else it goes by itself
 	for ctx.Err() == nil {
 		batch, err := consumer.FetchNoWait(scanPage)
 		if err != nil {
-			return unavailable("look through "+subject, err)
+			return unavailable("look through the store", err)
 		}
 		n := 0
 		for msg := range batch.Messages() {
 			n++
-			if m, err := msg.Metadata(); err != nil || !each(m.Sequence.Stream, sizeOfHeaders(msg), m.Timestamp) {
+			if m, err := msg.Metadata(); err != nil || !each(scanned{m.Sequence.Stream, msg.Subject(), sizeOfHeaders(msg), m.Timestamp}) {
 				return err
 			}
 		}

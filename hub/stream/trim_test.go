@@ -3,6 +3,7 @@ package stream_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -121,6 +122,51 @@ func TestAllIsOld(t *testing.T) {
 	oneHistory(t, e, "short.1", publishMany(t, e, "short.1", 3))
 	oneHistory(t, e, "long", long)
 	hubtest.Eventually(t, "the next are gone too", func() bool { return len(stored(t, e, "short.1")) == 0 })
+	oneHistory(t, e, "long", long)
+}
+
+// What is swept is what is old, and nobody else's: as a whole, one by one where another
+// rule's are among it, and while messages come.
+func TestWhatIsSwept(t *testing.T) {
+	e, _ := open(t, stream.Config{Dir: t.TempDir(), Rules: hub.Rules{rule("short", "short.*", age(13*time.Hour))}})
+	ctx, cancel := context.WithCancel(t.Context())
+	var publishing sync.WaitGroup
+	defer publishing.Wait()
+	defer cancel()
+	sweep := func(since time.Time) {
+		t.Helper()
+		if more, err := e.Sweep(t.Context(), "short", since); err != nil || more {
+			t.Fatalf("there is more: %t, %v", more, err)
+		}
+	}
+	left := func(what string, want ...*hub.Message) {
+		t.Helper()
+		if all := stored(t, e, "short.1"); !slices.Equal(ids(all), ids(want)) {
+			t.Errorf("%s: left are %d of %d", what, len(all), len(want))
+		}
+	}
+	before := publishMany(t, e, "short.1", 500)
+	since := time.Now()
+	after := publishMany(t, e, "short.1", 5)
+	publishing.Go(func() {
+		for ctx.Err() == nil {
+			publish(t, e, "short.2", hub.PublishOptions{})
+		}
+	})
+	sweep(before[0].Time.Add(-time.Minute))
+	left("nothing is old", append(before, after...)...)
+	sweep(since)
+	left("all of it is the rule's", after...)
+	if _, ok := recovered(t, e, "short.1", before[len(before)-2].Position); ok {
+		t.Error("it is recovered though a message is gone")
+	}
+	since = time.Now()
+	long := publishMany(t, e, "long", 3)
+	later := publishMany(t, e, "short.1", 3)
+	sweep(since)
+	left("before another's", later...)
+	sweep(time.Now())
+	left("with another's among it")
 	oneHistory(t, e, "long", long)
 }
 
