@@ -1,7 +1,10 @@
 package tests
 
 import (
+	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -48,6 +51,36 @@ func TestCurlPublishesOnce(t *testing.T) {
 	}
 	if all := h.curl("/orders/json?poll=1"); len(all) != 1 || all[0].ID != first.ID {
 		t.Errorf("stored is %+v", all)
+	}
+}
+
+// The lines of a file are messages, in its order; sent again with the same key, what is
+// missing is stored, also across a restart.
+func TestCurlPublishesLines(t *testing.T) {
+	t.Parallel()
+	h := startHub(t)
+	file := filepath.Join(t.TempDir(), "access.log")
+	publish := func(lines ...string) []message {
+		if err := os.WriteFile(file, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return h.curl("/access?lines=yes", "-H", "Idempotency-Key: log-7", "--data-binary", "@"+file)
+	}
+	lines := []string{"GET /", "", "  GET /\"b\"  ", "POST /c"}
+	first := publish(lines...)
+	for _, again := range []func(){func() {}, h.restart, func() { h.kill(); h.startAgain() }} {
+		again()
+		lines = append(lines, fmt.Sprint("GET /", len(lines)))
+		replies := publish(lines...)
+		for i, m := range replies {
+			if old := i < len(replies)-1; m.Duplicate != old || i < len(first) && m.ID != first[i].ID {
+				t.Errorf("message %d of %d is answered with %+v", i+1, len(replies), m)
+			}
+		}
+		all := h.curl("/access/json?poll=1")
+		if len(all) != len(lines)-1 || all[1].Message != `GET /"b"` || all[len(all)-1].Message != lines[len(lines)-1] {
+			t.Errorf("of %q %+v are stored", lines, all)
+		}
 	}
 }
 
