@@ -55,7 +55,8 @@
 //	Age        by a TTL that its messages are stored with, in whole seconds, rounded
 //	           up. When it is lowered, what is stored already is looked after by the janitor
 //	           until it is gone; when it is raised, that goes at the age it was stored with.
-//	           An age of sweepFrom or more: by the janitor, up to a minute late
+//	           An age of sweepFrom or more by the janitor, up to a minute late. The
+//	           largest age of all is the stream's own bound
 //	Messages   one: the new message takes the place of the others. More: by the janitor, once
 //	           a channel has a quarter more, and ten at least; so many more there may be,
 //	           and what is published until it comes to that channel

@@ -272,6 +272,9 @@ func (e *Engine) sweep(ctx context.Context, a *aging, since time.Time) (more boo
 		a.from, a.epoch = 0, e.epoch()
 	}
 	next := max(a.from, sequenceOf(oldest))
+	if next >= end {
+		return false, nil
+	}
 	alone := next == sequenceOf(oldest)
 	var seqs []uint64
 	err = e.scan(ctx, "", next, func(m scanned) bool {
